@@ -1,0 +1,32 @@
+# Everything happens in .venv, which `make env` makes from a bare Python 3.11 or newer.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO ?= .groundplan/demo
+DATA ?= $(wildcard ../shared/data/fraud_handbook/transactions.parquet)
+
+.PHONY: env demo test lint clean
+
+env: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Groundplan needs Python 3.11 or newer; $(PYTHON) is older. Try: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: env
+	@PATH="$(CURDIR)/$(BIN):$$PATH" DEMO="$(DEMO)" DATA="$(DATA)" sh examples/demo.sh
+
+lint: env
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/pytest -n 2 --dist loadfile
+
+clean:
+	rm -rf $(VENV) .groundplan .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,60 @@
+"""The command line: one verb per file, read top to bottom.
+
+Nothing here imports a model or data library before a command needs it.
+"""
+
+import sys
+from typing import Any
+
+import click
+
+from groundplan import __version__
+from groundplan.cli.build import build
+from groundplan.cli.decide import decide
+from groundplan.cli.features import features
+from groundplan.cli.new import new
+from groundplan.cli.plan import plan
+from groundplan.cli.schema import schema
+from groundplan.cli.serve import serve
+from groundplan.cli.verify import verify
+from groundplan.errors import GroundplanError
+
+
+class _Verbs(click.Group):
+    """The commands in the order in which a project meets them, and errors as sentences."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except GroundplanError as error:
+            click.secho("error: ", fg="red", nl=False, err=True)
+            click.echo(str(error), err=True)
+            sys.exit(1)
+        except BrokenPipeError:
+            sys.exit(1)
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="groundplan")
+def main() -> None:
+    """State five constraints; get the simplest architecture that meets them, and run it.
+
+    \b
+    Start here:
+      groundplan new card-fraud --from fraud    a project: five answers and a system.py
+      groundplan decide card-fraud              which architecture, and why not the others
+      groundplan plan card-fraud                its stages, budgets, fallbacks and risks
+      groundplan build card-fraud               features, training, figures, thresholds
+      groundplan serve card-fraud               POST /predict on http://127.0.0.1:8000
+      groundplan verify card-fraud              every promise, measured under load
+
+    PROJECT is a folder or a .toml file; it defaults to this folder.
+    Exit codes: 0 fine, 1 error, 2 the honest no (a conflict, a promise not held).
+    """
+
+
+for command in (new, decide, plan, schema, features, build, serve, verify):
+    main.add_command(command)

@@ -1,0 +1,110 @@
+"""`groundplan decide`: the simplest pattern left standing, and why the others are out."""
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from groundplan.cli.arguments import json_option, project_argument
+from groundplan.decision import PATTERNS, report
+from groundplan.project import Project
+
+
+@click.command()
+@project_argument
+@json_option
+def decide(project: Project, as_json: bool) -> None:
+    """Derive the simplest architecture that meets the five answers, with the reasons.
+
+    Each rule reads answers and rules a pattern out; of what is left standing, the simplest wins.
+    Flips say at which value of an answer the decision would change.
+
+    Exit codes: 0 decided, 2 the answers conflict, 1 they cannot be read.
+    """
+    found = report(project.answers)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    else:
+        _print(project, found)
+    sys.exit(0 if found["pattern"] else 2)
+
+
+def _print(project: Project, found: dict[str, Any]) -> None:
+    from groundplan.cli.tables import console, heading, table
+
+    out = console()
+    system = project.answers.system
+    pattern = found["pattern"]
+    out.print()
+    out.print(f"[bold]{system.name}: {pattern or 'conflict'}[/bold]")
+    shapes = {known.name: known.shape for known in PATTERNS}
+    out.print(shapes.get(pattern, "no pattern meets all the answers"))
+    heading(out, "Ruled out")
+    rows = []
+    last = ""
+    for ruling in found["rulings"]:
+        name = ruling["rules_out"]
+        rows.append(("" if name == last else name, ruling["because"], _keys(ruling["answers"])))
+        last = name
+    rows += [(name, because, "") for name, because in found["more_complex"].items()]
+    table(out, ("pattern", "because", "answers"), rows, wide=("because",))
+    if pattern:
+        heading(out, "Components")
+        table(
+            out,
+            ("role", "choice", "because"),
+            [
+                (_words(role), _words(part["choice"]), part["because"])
+                for role, part in found["components"].items()
+            ],
+            wide=("because",),
+        )
+    for conflict in found["conflicts"]:
+        heading(out, f"These cannot hold together: {', '.join(conflict['answers'])}")
+        for because in conflict["because"]:
+            out.print(f"- {because}")
+        table(
+            out,
+            ("nearest change", "from", "to", "decides"),
+            [_change(change) for change in conflict["nearest"]],
+        )
+    if pattern:
+        heading(out, "What would change the decision")
+        single = [flip for flip in found["flips"] if isinstance(flip["answer"], str)]
+        pairs = len(found["flips"]) - len(single)
+        if single:
+            table(out, ("answer", "from", "to", "decides"), [_change(flip) for flip in single])
+        else:
+            out.print("no single answer")
+        if pairs:
+            out.print(f"and {pairs} pairs of answers: --json lists them")
+    costs = found["costs"]
+    out.print(f"\ncosts: {costs['name']}, measured on {costs['machine']}", style="dim")
+
+
+def _keys(answers: list[str]) -> str:
+    return "\n".join(answers)
+
+
+def _words(text: str) -> str:
+    return text.replace("_", " ")
+
+
+def _change(change: dict[str, Any]) -> tuple[str, ...]:
+    def shown(value: Any) -> str:
+        values = value if isinstance(value, list) else [value]
+        return "\n".join("not stated" if v is None else _value(v) for v in values)
+
+    return (
+        shown(change["answer"]),
+        shown(change["from"]),
+        shown(change["to"]),
+        change["pattern"] or "conflict",
+    )
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:,}" if isinstance(value, int) else str(value)

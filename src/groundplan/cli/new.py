@@ -1,0 +1,34 @@
+"""`groundplan new`: start a project."""
+
+import click
+
+from groundplan import project
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--from",
+    "example",
+    type=click.Choice(project.EXAMPLES),
+    default="blank",
+    show_default=True,
+    help="fraud: a complete system that builds and serves. blank: the five questions.",
+)
+def new(name: str, example: str) -> None:
+    """Start a project in the folder NAME.
+
+    \b
+    Examples:
+      groundplan new card-fraud --from fraud
+      groundplan new my-system
+    """
+    folder = project.new(name, example)
+    click.echo(f"{folder}: {', '.join(sorted(file.name for file in folder.iterdir()))}")
+    if example == "blank":
+        click.echo(f"Next: answer the five questions in {folder / project.ANSWERS}, then")
+    click.echo(
+        f"Next: groundplan decide {folder}"
+        if example != "blank"
+        else f"      groundplan decide {folder}"
+    )

@@ -1,0 +1,244 @@
+"""The roles that keep a pattern running: generator, features, store, schedule, metric, loop."""
+
+from typing import Final
+
+from groundplan.decision.case import Case
+from groundplan.decision.role import Option, Role
+from groundplan.decision.rules import needs_private
+from groundplan.decision.ruling import Rule
+from groundplan.units import DAY, HOUR, show_duration, show_size
+
+LOCAL: Final = 8_000_000_000  # bytes: 8 billion parameters at 4 bits, and as much for contexts
+RARE: Final = 0.1  # share of positives below which a ROC curve flatters
+LATE: Final = 30 * DAY  # of label delay: beyond, a model would be judged a season late
+_NUMBERS = frozenset({"batch", "realtime", "ranking"})
+_ANSWERS = frozenset({"batch-answer", "realtime-answer", "rag"})
+_BATCH = frozenset({"batch", "batch-answer"})
+_STORES = _NUMBERS | {"batch-answer"}
+
+GENERATOR: Final = Role(
+    "generator",
+    (
+        Option("named", "the language model that the project names", _ANSWERS),
+        Option("hosted", "a large model behind an OpenAI-compatible server", _ANSWERS),
+        Option(
+            "local_8b", "a model of 8 billion parameters at 4 bits, on these machines", _ANSWERS
+        ),
+        Option("local_1b", "a model of a billion parameters, on these machines", _ANSWERS),
+    ),
+    (
+        Rule(
+            "generator-named",
+            "named",
+            ("engines.language_model",),
+            lambda a, w: "language_model" not in a.engines,
+            lambda a, w: "the project names no language model",
+        ),
+        Rule(
+            "generator-forbidden",
+            "hosted",
+            ("policy.external_api",),
+            lambda a, w: a.external_api == "none",
+            lambda a, w: "nothing may leave the house",
+        ),
+        Rule(
+            "generator-unstated",
+            "hosted",
+            ("policy.external_api", "policy.private_corpus", "freshness.knowledge"),
+            lambda a, w: a.external_api is None and needs_private(a),
+            lambda a, w: "the corpus is private, and nothing says that it may leave the house",
+        ),
+        Rule(
+            "generator-memory",
+            "local_8b",
+            ("policy.memory",),
+            lambda a, w: a.memory is not None and a.memory < LOCAL,
+            lambda a, w: f"it needs {show_size(LOCAL)}, and {show_size(a.memory or 0)} may be used",
+        ),
+    ),
+)
+
+FEATURES: Final = Role(
+    "features",
+    (
+        Option("nightly", "recomputed every night", _NUMBERS),
+        Option("hourly", "recomputed every hour", _NUMBERS),
+        Option(
+            "streaming", "aggregates that every event updates", frozenset({"realtime", "ranking"})
+        ),
+        Option(
+            "on_request", "computed from the request itself", frozenset({"realtime", "ranking"})
+        ),
+    ),
+    (
+        Rule(
+            "features-nightly",
+            "nightly",
+            ("freshness.features",),
+            lambda a, w: a.features < DAY,
+            lambda a, w: (
+                f"values may be at most {show_duration(a.features)} old, and a nightly "
+                "run makes them up to 24h old"
+            ),
+        ),
+        Rule(
+            "features-hourly",
+            "hourly",
+            ("freshness.features",),
+            lambda a, w: a.features < HOUR,
+            lambda a, w: (
+                f"values may be at most {show_duration(a.features)} old, and an hourly "
+                "run makes them up to 1h old"
+            ),
+        ),
+        Rule(
+            "features-streaming",
+            "streaming",
+            ("freshness.features",),
+            lambda a, w: a.features == 0,
+            lambda a, w: "values may be 0s old: not even the way of an event through a stream",
+        ),
+    ),
+)
+
+
+def _engine(a: Case) -> str:
+    return "scores" if a.pattern == "batch" else "online_store"
+
+
+STORE: Final = Role(
+    "store",
+    (
+        Option("embedded", "a key-value file beside the server, no network between", _STORES),
+        Option("shared", "a key-value server that all hosts share", _STORES),
+    ),
+    (
+        Rule(
+            "store-hosts",
+            "embedded",
+            ("policy.hosts",),
+            lambda a, w: (a.hosts or 1) > 1,
+            lambda a, w: f"{a.hosts} hosts serve, and each would know a part only",
+        ),
+        Rule(
+            "store-named",
+            "embedded",
+            ("engines.online_store", "engines.scores"),
+            lambda a, w: _engine(a) in a.engines,
+            lambda a, w: f"the project names {a.engines[_engine(a)]}",
+        ),
+    ),
+)
+
+
+def oldest(a: Case) -> int:
+    """Microseconds between two runs, at most: nothing that is served may be older."""
+    waits = a.p99 if a.requests == "unforeseen" else a.predictions
+    return min(a.predictions, a.features, waits)
+
+
+def _every(hours: int) -> Rule:
+    return Rule(
+        f"schedule-{hours}h",
+        f"{hours}h",
+        ("latency.p99", "freshness.predictions", "freshness.features", "freshness.requests"),
+        lambda a, w: oldest(a) < hours * HOUR,
+        lambda a, w: f"what is served may be at most {show_duration(oldest(a))} old",
+    )
+
+
+_HOURS: Final = (24, 12, 6, 4, 2, 1)
+
+SCHEDULE: Final = Role(
+    "schedule",
+    tuple(Option(f"{hours}h", f"a run every {hours}h", _BATCH) for hours in _HOURS),
+    # The last one needs no rule: where an hour is too long, batch itself is out.
+    tuple(_every(hours) for hours in _HOURS[:-1]),
+)
+
+
+def _task(name: str, out: str, output: str, why: str) -> Rule:
+    return Rule(
+        name,
+        out,
+        ("system.output",),
+        lambda a, w: a.output == output,
+        lambda a, w: f"the output is a {output}, and {why}",
+    )
+
+
+def _unlabelled(name: str, out: str) -> Rule:
+    return Rule(
+        name,
+        out,
+        ("labels.kind",),
+        lambda a, w: a.kind == "none",
+        lambda a, w: "there are no labels to measure against",
+    )
+
+
+METRIC: Final = Role(
+    "metric",
+    (
+        Option("roc_auc", "how often a positive scores above a negative", _NUMBERS),
+        Option("average_precision", "precision over all recalls: false alarms count", _NUMBERS),
+        Option("ndcg", "how far up the taken things stand", _NUMBERS),
+        Option("reviewed_sample", "people judge a sample", _NUMBERS | _ANSWERS),
+    ),
+    (
+        _task("metric-roc-ranking", "roc_auc", "ranking", "what counts is its top"),
+        Rule(
+            "metric-roc-rare",
+            "roc_auc",
+            ("labels.positive_rate",),
+            lambda a, w: a.positive_rate is not None and a.positive_rate < RARE,
+            lambda a, w: (
+                f"{100 * (a.positive_rate or 0):.3g}% are positive, and where so few are, "
+                "false alarms hardly move it"
+            ),
+        ),
+        _unlabelled("metric-roc-labels", "roc_auc"),
+        _task("metric-precision-ranking", "average_precision", "ranking", "what counts is its top"),
+        _unlabelled("metric-precision-labels", "average_precision"),
+        _task("metric-ndcg-score", "ndcg", "score", "nothing is put in order"),
+        _unlabelled("metric-ndcg-labels", "ndcg"),
+    ),
+)
+
+
+def _not(name: str, out: str, kind: str, why: str) -> Rule:
+    return Rule(
+        name,
+        out,
+        ("labels.kind",),
+        lambda a, w: a.kind != kind,
+        lambda a, w: f"labels are {a.kind}: {why}",
+    )
+
+
+_ALL: Final = _NUMBERS | _ANSWERS
+
+LOOP: Final = Role(
+    "loop",
+    (
+        Option("label_join", "labels are joined to the logged predictions as they arrive", _ALL),
+        Option("early_proxy", "an early sign stands in until the label arrives", _ALL),
+        Option("feedback_log", "what was shown is logged with what was taken", _ALL),
+        Option("review_sample", "people label a sample, the most doubtful first", _ALL),
+    ),
+    (
+        _not("loop-join-labels", "label_join", "explicit", "nobody states them"),
+        Rule(
+            "loop-join-late",
+            "label_join",
+            ("labels.delay",),
+            lambda a, w: a.delay is not None and a.delay > LATE,
+            lambda a, w: (
+                f"labels arrive {show_duration(a.delay or 0)} late, and a model must be "
+                f"judged within {show_duration(LATE)}"
+            ),
+        ),
+        _not("loop-proxy-labels", "early_proxy", "explicit", "there is no label to wait for"),
+        _not("loop-feedback-labels", "feedback_log", "implicit", "behaviour does not imply them"),
+    ),
+)

@@ -1,0 +1,324 @@
+"""The table of rules: each one rules a pattern out, or is silent.
+
+Read it from top to bottom as: `out` is out when `when`, because `because`. Times are
+microseconds; what a request takes comes from `work`, which sums the measured costs.
+"""
+
+from typing import Final
+
+from groundplan.decision import work
+from groundplan.decision.case import Case
+from groundplan.decision.ruling import Edge, Rule
+from groundplan.decision.work import Work
+from groundplan.units import DAY, HOUR, show_count, show_duration, show_rate
+
+RUN: Final = HOUR  # the shortest schedule that a batch is run on
+TUNED: Final = 30 * DAY  # knowledge of this age can be tuned in: a tuning takes days of care
+MILLION: Final = 1_000_000  # candidates: beyond, no request joins the features of each
+
+
+def needs_private(a: Case) -> bool:
+    """Must the model know what is absent from its training data?
+
+    Where it isn't stated: knowledge with a stated age is knowledge of one's own.
+    """
+    if a.private_corpus is None:
+        return a.knowledge is not None
+    return a.private_corpus
+
+
+def needs_retrieval(a: Case) -> bool:
+    """Is there private knowledge that cannot be tuned into the model in time?"""
+    tuned = a.fine_tuning is True and a.knowledge is not None and a.knowledge >= TUNED
+    return a.output == "answer" and needs_private(a) and not tuned
+
+
+def scans(a: Case, w: Work) -> bool:
+    """Can one model score every candidate of a request, in time and with the stated cores?"""
+    return (
+        a.per_request < MILLION
+        and not work.slow("realtime", a, w)
+        and not work.busy("realtime", a, w)
+    )
+
+
+def _at(slot: str, value: int) -> tuple[Edge, ...]:
+    return ((slot, lambda a, w: value),)
+
+
+def _p99(pattern: str) -> tuple[Edge, ...]:
+    return (("p99", lambda a, w: work.least_p99(pattern, a, w)),)
+
+
+def _cores(pattern: str) -> tuple[Edge, ...]:
+    return (
+        ("throughput", lambda a, w: _after(work.most_throughput(pattern, a, w))),
+        ("cores", lambda a, w: work.least_cores(pattern, a, w)),
+        ("hosts", lambda a, w: work.least_hosts(pattern, a, w)),
+    )
+
+
+def _after(last: int | None) -> int | None:
+    return None if last is None else last + 1
+
+
+_IN_TIME: Final = (*_p99("realtime"), ("per_request", lambda a, w: work.most_in_time(a, w) + 1))
+_IN_CORES: Final = (
+    *_cores("realtime"),
+    ("per_request", lambda a, w: _after(work.most_in_cores(a, w))),
+)
+
+
+def _slow(pattern: str, what: str, a: Case, w: Work) -> str:
+    least = show_duration(work.least_p99(pattern, a, w))
+    return f"{what}, which holds a p99 of {least} at best, and {show_duration(a.p99)} is promised"
+
+
+def _busy(pattern: str, what: str, a: Case, w: Work) -> str:
+    need = work.cores_needed(pattern, a, w)
+    shown = f"{need:,.0f}" if need >= 10 else f"{need:.3g}"
+    hosts = f"{a.hosts} hosts of " if (a.hosts or 1) > 1 else ""
+    return (
+        f"{what} at {show_rate(a.throughput)} keeps {shown} cores busy, and "
+        f"{hosts}{a.cores} may be filled to 70%"
+    )
+
+
+def _scan(a: Case) -> str:
+    many = "1 candidate" if a.per_request == 1 else f"{show_count(a.per_request)} candidates"
+    return f"joining and scoring {many} in one model"
+
+
+def _documents(a: Case) -> str:
+    if a.knowledge is None:
+        return "the answers rest on private documents, and nothing says that they may be old"
+    return f"the answers rest on private documents that change within {show_duration(a.knowledge)}"
+
+
+def _first(a: Case) -> str:
+    return "the first token" if a.streamed else f"the first {work.FIRST_WORDS} tokens"
+
+
+_POLICY = ("policy.private_corpus", "policy.fine_tuning")
+_KNOWLEDGE = ("system.output", "freshness.knowledge", *_POLICY)
+_GENERATION = ("system.output", "latency.p99", "latency.streamed")
+_CAPACITY = ("latency.throughput", "policy.hosts", "policy.cores")
+
+RULES: Final = (
+    Rule(
+        "batch-predictions",
+        "batch",
+        ("freshness.predictions",),
+        lambda a, w: a.predictions < RUN,
+        lambda a, w: (
+            f"predictions may be at most {show_duration(a.predictions)} old, and a "
+            "nightly run makes them up to 24h old, an hourly one up to 1h"
+        ),
+        _at("predictions", RUN),
+    ),
+    Rule(
+        "batch-features",
+        "batch",
+        ("freshness.features",),
+        lambda a, w: a.features < RUN,
+        lambda a, w: (
+            f"feature values may be at most {show_duration(a.features)} old, and those "
+            "behind a published score are as old as its run, up to 1h at best"
+        ),
+        _at("features", RUN),
+    ),
+    Rule(
+        "batch-unforeseen",
+        "batch",
+        ("freshness.requests", "latency.p99"),
+        lambda a, w: a.requests == "unforeseen" and a.p99 < RUN,
+        lambda a, w: (
+            "requests are unforeseen, so none can be answered before it comes, and "
+            f"{show_duration(a.p99)} is too short to wait for the next run, up to 1h away"
+        ),
+        _at("p99", RUN),
+    ),
+    Rule(
+        "batch-knowledge",
+        "batch",
+        _KNOWLEDGE,
+        lambda a, w: needs_retrieval(a),
+        lambda a, w: f"{_documents(a)}, and a scheduled run of one model has not read them",
+        _at("knowledge", TUNED),
+    ),
+    Rule(
+        "batch-latency",
+        "batch",
+        ("latency.p99",),
+        lambda a, w: work.slow("batch", a, w),
+        lambda a, w: _slow("batch", f"one lookup takes {show_duration(w.lookup / 1000)}", a, w),
+        _p99("batch"),
+    ),
+    Rule(
+        "batch-capacity",
+        "batch",
+        _CAPACITY,
+        lambda a, w: work.busy("batch", a, w),
+        lambda a, w: _busy("batch", "one lookup", a, w),
+        _cores("batch"),
+    ),
+    Rule(
+        "realtime-latency",
+        "realtime",
+        ("system.output", "latency.p99", "candidates.per_request"),
+        lambda a, w: a.output != "answer" and work.slow("realtime", a, w),
+        lambda a, w: _slow(
+            "realtime",
+            f"{_scan(a)} takes {show_duration(work.own('realtime', a, w) / 1000)}",
+            a,
+            w,
+        ),
+        _IN_TIME,
+    ),
+    Rule(
+        "realtime-millions",
+        "realtime",
+        ("system.output", "candidates.per_request"),
+        lambda a, w: a.output != "answer" and a.per_request >= MILLION,
+        lambda a, w: (
+            f"a request chooses among {show_count(a.per_request)} candidates, and no "
+            "request joins and scores the features of a million things: a stage must narrow them"
+        ),
+        _at("per_request", MILLION),
+    ),
+    Rule(
+        "realtime-capacity",
+        "realtime",
+        ("system.output", "candidates.per_request", *_CAPACITY),
+        lambda a, w: work.busy("realtime", a, w),
+        lambda a, w: _busy(
+            "realtime", "taking requests" if a.output == "answer" else _scan(a), a, w
+        ),
+        _IN_CORES,
+    ),
+    Rule(
+        "realtime-knowledge",
+        "realtime",
+        _KNOWLEDGE,
+        lambda a, w: needs_retrieval(a),
+        lambda a, w: f"{_documents(a)}, and a model alone has not read them",
+        _at("knowledge", TUNED),
+    ),
+    Rule(
+        "realtime-generation",
+        "realtime",
+        _GENERATION,
+        lambda a, w: a.output == "answer" and work.slow("realtime", a, w),
+        lambda a, w: _slow("realtime", f"a language model must write {_first(a)}", a, w),
+        _p99("realtime"),
+    ),
+    Rule(
+        "realtime-audit",
+        "realtime",
+        ("system.output", "interpretability.level"),
+        lambda a, w: a.output == "answer" and a.level == "audit",
+        lambda a, w: (
+            "the level is audit, and why a live model wrote a sentence cannot be recomputed"
+        ),
+    ),
+    Rule(
+        "ranking-score",
+        "ranking",
+        ("system.output",),
+        lambda a, w: a.output == "score",
+        lambda a, w: (
+            "the output is a score for each candidate, and retrieval drops most of them unscored"
+        ),
+    ),
+    Rule(
+        "ranking-answer",
+        "ranking",
+        ("system.output",),
+        lambda a, w: a.output == "answer",
+        lambda a, w: "the output is an answer, and ranking only puts things in order",
+    ),
+    Rule(
+        "ranking-exhaustive",
+        "ranking",
+        ("system.output", "latency.p99", "candidates.per_request", *_CAPACITY),
+        lambda a, w: a.output == "ranking" and scans(a, w),
+        lambda a, w: (
+            f"{_scan(a)} takes {show_duration(work.own('realtime', a, w) / 1000)} and "
+            f"fits {show_duration(a.p99)}: nothing needs to be narrowed, and nothing is missed"
+        ),
+        (*_IN_TIME, *_IN_CORES, *_at("per_request", MILLION)),
+        instead="realtime",
+    ),
+    Rule(
+        "ranking-latency",
+        "ranking",
+        ("system.output", "labels.kind", "latency.p99"),
+        lambda a, w: a.output == "ranking" and work.slow("ranking", a, w),
+        lambda a, w: _slow(
+            "ranking",
+            f"to encode, retrieve, join and rank {work.SHORT_LIST} takes "
+            f"{show_duration(work.own('ranking', a, w) / 1000)}",
+            a,
+            w,
+        ),
+        _p99("ranking"),
+    ),
+    Rule(
+        "ranking-capacity",
+        "ranking",
+        ("system.output", "labels.kind", *_CAPACITY),
+        lambda a, w: a.output == "ranking" and work.busy("ranking", a, w),
+        lambda a, w: _busy("ranking", f"retrieving and ranking {work.SHORT_LIST}", a, w),
+        _cores("ranking"),
+    ),
+    Rule(
+        "rag-output",
+        "rag",
+        ("system.output",),
+        lambda a, w: a.output != "answer",
+        lambda a, w: f"the output is a {a.output}, and there is no text to write",
+    ),
+    Rule(
+        "rag-covered",
+        "rag",
+        ("system.output", "freshness.knowledge", "policy.private_corpus"),
+        lambda a, w: a.output == "answer" and not needs_private(a),
+        lambda a, w: (
+            "the model covers the domain: "
+            + (
+                "no private corpus"
+                if a.private_corpus is False
+                else "no private knowledge is stated"
+            )
+            + ", so there is nothing to retrieve"
+        ),
+        instead="realtime",
+    ),
+    Rule(
+        "rag-latency",
+        "rag",
+        _GENERATION,
+        lambda a, w: a.output == "answer" and work.slow("rag", a, w),
+        lambda a, w: _slow(
+            "rag", f"passages must be found, then a language model write {_first(a)}", a, w
+        ),
+        _p99("rag"),
+    ),
+    Rule(
+        "rag-capacity",
+        "rag",
+        ("system.output", *_CAPACITY),
+        lambda a, w: a.output == "answer" and work.busy("rag", a, w),
+        lambda a, w: _busy("rag", "finding passages", a, w),
+        _cores("rag"),
+    ),
+    Rule(
+        "rag-audit",
+        "rag",
+        ("system.output", "interpretability.level"),
+        lambda a, w: a.output == "answer" and a.level == "audit",
+        lambda a, w: (
+            "the level is audit, and a citation shows what was read, not why a sentence was written"
+        ),
+    ),
+)

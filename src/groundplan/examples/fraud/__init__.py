@@ -1,0 +1,1 @@
+"""Card fraud: every transaction is scored inside payment authorization."""

@@ -1,0 +1,1 @@
+"""The architectures, each a flow that reads from top to bottom; none imports another."""

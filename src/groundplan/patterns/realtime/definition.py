@@ -1,0 +1,72 @@
+"""What the `system.py` of a realtime project says."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from groundplan.errors import DefinitionError
+from groundplan.features import Entity, FeatureSet
+from groundplan.models import BoostedTrees, Split, Tiers
+from groundplan.project import Project
+
+Report = Callable[[str, int, int], None]
+"""Progress: what is being done, how much of it is done, and of how much."""
+
+SYNOPSIS: Final = {
+    "inputs": "what the model sees: `inputs = features(...)`",
+    "label": 'the label to predict: `label = "tx_fraud"`',
+    "group": "the entity that figures are counted and resampled by: `group = customer`",
+    "model": "the model to train: `model = BoostedTrees()`",
+    "split": 'how it is judged: `split = Split(train=("2018-07-25", "7d"), delay="7d", test="7d")`',
+    "tiers": "false-positive rates per tier: `tiers = Tiers(step_up=0.01, decline=0.001)`",
+}
+
+
+@dataclass(frozen=True)
+class Definition:
+    """The names that `system.py` defines.
+
+    Args:
+        inputs: the features, in the order of the model's columns.
+        label: the label that the model predicts, one of the source's.
+        group: the entity by which figures are counted and resampled.
+        model: what to train.
+        split: train, delay and test periods.
+        tiers: stated false-positive rates.
+        published: figures from elsewhere to print beside ours, by model: ROC AUC, average
+            precision, card precision at 100.
+        data: makes the table to train on, where no file is named.
+    """
+
+    inputs: FeatureSet
+    label: str
+    group: Entity
+    model: BoostedTrees
+    split: Split
+    tiers: Tiers
+    published: Mapping[str, tuple[float, float, float]]
+    data: Callable[[Callable[[int, int], None]], Any] | None
+
+
+def define(project: Project) -> Definition:
+    """Read a project's `system.py`.
+
+    Raises:
+        ProjectError: a name is missing or of the wrong type.
+        DefinitionError: the label is none of the source's.
+    """
+    inputs = project.define("inputs", FeatureSet, SYNOPSIS["inputs"])
+    label = project.define("label", str, SYNOPSIS["label"])
+    if label not in inputs.source.labels:
+        known = ", ".join(inputs.source.labels) or "none: name it in Source(labels={...})"
+        raise DefinitionError(f"`label` is {label!r}, the source's labels are {known}")
+    return Definition(
+        inputs=inputs,
+        label=label,
+        group=project.define("group", Entity, SYNOPSIS["group"]),
+        model=project.define("model", BoostedTrees, SYNOPSIS["model"]),
+        split=project.define("split", Split, SYNOPSIS["split"]),
+        tiers=project.define("tiers", Tiers, SYNOPSIS["tiers"]),
+        published=project.find("published") or {},
+        data=project.find("data"),
+    )

@@ -1,0 +1,113 @@
+"""From a pattern to stages, budgets, risks and cadence: the contract that serving reads.
+
+One file per pattern says what is its own; this one adds what all four share.
+"""
+
+from typing import Final
+
+from groundplan.constraints import Answers
+from groundplan.decision import Costs, Decision, decide, reference_costs
+from groundplan.errors import ProjectError
+from groundplan.plan import batch, rag, ranking, realtime
+from groundplan.plan.budget import HEADROOM, share
+from groundplan.plan.sketch import Sketch
+from groundplan.plan.stage import Fallback, Misfit, Plan, Retraining, Risk, Stage, Watch
+from groundplan.units import DAY, show_duration, show_rate
+
+__all__ = [
+    "HEADROOM",
+    "Fallback",
+    "Misfit",
+    "Plan",
+    "Retraining",
+    "Risk",
+    "Stage",
+    "Watch",
+    "draw",
+]
+
+_SKETCHES: Final = {
+    "batch": batch.sketch,
+    "realtime": realtime.sketch,
+    "ranking": ranking.sketch,
+    "rag": rag.sketch,
+}
+
+
+def draw(answers: Answers, costs: Costs | None = None) -> Plan:
+    """Make the decision concrete: stages, budgets, retraining, monitoring, risks, summary.
+
+    Args:
+        answers: the five answers.
+        costs: the cost table to estimate with; the reference table by default.
+
+    Raises:
+        ProjectError: the answers conflict, so there is no pattern to plan.
+    """
+    costs = costs or reference_costs()
+    decision = decide(answers, costs)
+    if decision.pattern is None:
+        raise ProjectError(
+            "the answers conflict, so there is nothing to plan: `groundplan decide` says which "
+            "cannot hold together, and the nearest change that would resolve it"
+        )
+    sketch = _SKETCHES[decision.pattern](answers, decision, costs)
+    online, misfits = share(
+        [stage for stage in sketch.stages if stage.side == "online"], answers.latency.p99
+    )
+    return Plan(
+        name=answers.system.name,
+        goal=answers.system.goal,
+        pattern=decision.pattern,
+        p99=answers.latency.p99,
+        throughput=answers.latency.throughput,
+        headroom=answers.latency.p99 - sum(stage.budget for stage in online),
+        stages=(*(stage for stage in sketch.stages if stage.side == "offline"), *online),
+        misfits=misfits,
+        retraining=_retraining(answers, decision.pattern),
+        monitoring=sketch.watches,
+        risks=sketch.risks,
+        summary=_summary(answers, decision, sketch),
+        costs=costs.name,
+    )
+
+
+def _retraining(answers: Answers, pattern: str) -> Retraining:
+    delay = answers.labels.delay
+    gate = "no worse than the live build on the newest labelled period, intervals considered"
+    if answers.system.output == "answer":
+        return Retraining(
+            "when the model or the prompts change",
+            ("the share of wrong answers leaves its interval",),
+            "a fixed set of questions with known answers, no worse than the live build",
+        )
+    triggers = (
+        "a feature's or the score's population stability index above 0.2",
+        "quality on newly labelled rows below the build's interval",
+    )
+    if answers.labels.kind == "none":
+        return Retraining("monthly", triggers[:1], gate)
+    if delay is None:
+        return Retraining("weekly", triggers, gate)
+    days = max(7 * DAY, delay)
+    return Retraining(
+        f"every {show_duration(days)}: labels are known {show_duration(delay)} later, so a model "
+        "trained sooner would learn little that is new",
+        triggers,
+        gate,
+    )
+
+
+def _summary(answers: Answers, decision: Decision, sketch: Sketch) -> tuple[str, ...]:
+    out = [f"Not {r.rules_out}: {r.because}" for r in decision.rulings]
+    parts = [
+        f"{role.replace('_', ' ')}: {part.choice.replace('_', ' ')} ({part.because})"
+        for role, part in decision.components.items()
+    ]
+    promise = (
+        f"The p99 of {show_duration(answers.latency.p99)} at "
+        f"{show_rate(answers.latency.throughput)} is shared out by measured cost, with "
+        f"{HEADROOM:.0%} headroom."
+    )
+    chosen = f"{decision.pattern}: the simplest pattern left standing."
+    return (chosen, *dict.fromkeys(out), *parts, promise, *sketch.summary)

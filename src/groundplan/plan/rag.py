@@ -1,0 +1,157 @@
+"""The plan of answers grounded in retrieved passages."""
+
+from groundplan.constraints import Answers
+from groundplan.decision import Costs, Decision, work
+from groundplan.plan.sketch import Sketch, choice, log, offline, online, validate
+from groundplan.plan.stage import Risk, Stage, Watch
+from groundplan.units import show_duration
+
+
+def sketch(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
+    """The stages of rag: embed, retrieve, assemble, generate, verify citations."""
+    within = (
+        "the next run"
+        if answers.freshness.knowledge is None
+        else show_duration(answers.freshness.knowledge)
+    )
+    return Sketch(
+        stages=[*_offline(decision, within), *_online(answers, decision, costs)],
+        watches=(
+            Watch(
+                "time to the first token" if answers.latency.streamed else "time to the answer",
+                f"p99 above {show_duration(answers.latency.p99)}",
+                "look at the stage that is over its budget",
+            ),
+            Watch("age of the newest indexed change", f"above {within}", "check the feed"),
+            Watch("questions answered 'not found'", "a third above usual", "look for a gap"),
+            Watch("citations that do not support", "above 2 % of a sample", "review prompts"),
+        ),
+        risks=(
+            Risk(
+                "retrieval misses the passage that answers",
+                "recall at k on a set of known questions",
+                "hybrid search (words and vectors), chunking measured on gold spans",
+            ),
+            Risk(
+                "the model states what no passage says",
+                "citations checked against the passages",
+                "an answer without support is replaced by the passages themselves",
+            ),
+            Risk(
+                "a document was changed or deleted, its passages still answer",
+                "version of each cited passage",
+                "incremental upserts and deletes, counted against the source",
+            ),
+            Risk(
+                "a document carries instructions to the model",
+                "answers that leave their format",
+                "passages are quoted as data; tools are never called from them",
+            ),
+            Risk(
+                "somebody reads what they may not",
+                "access rules tested per role",
+                "filter by permission in retrieval, not in the prompt",
+            ),
+        ),
+        summary=(f"A changed document is searchable within {within}.",),
+    )
+
+
+def _offline(decision: Decision, within: str) -> list[Stage]:
+    return [
+        offline(
+            "parse",
+            does="turns documents into text with structure, each with its version",
+            served_by="in process, one file at a time",
+            at_scale="a queue of documents",
+            breaks="tables and headings are lost; answers miss them",
+            detected="characters per document against the source",
+            fallback=("stale", "the document's last good version stays searchable"),
+        ),
+        offline(
+            "chunk",
+            does="cuts text into passages that carry their heading",
+            served_by="in process",
+            at_scale="the same",
+            breaks="answers are cut in two",
+            detected="recall of gold spans",
+            fallback=("stale", "the document's last good version stays searchable"),
+        ),
+        offline(
+            "index",
+            does=f"embeds and indexes what changed, within {within}; removes what was deleted",
+            served_by=f"{choice(decision, 'index')} (FAISS) beside a word index",
+            at_scale="pgvector, Qdrant or Pinecone",
+            breaks="old passages answer new questions",
+            detected="age of the newest indexed change",
+            fallback=("stale", "the last index, and answers state its age"),
+        ),
+    ]
+
+
+def _online(answers: Answers, decision: Decision, costs: Costs) -> list[Stage]:
+    rest = 0 if answers.latency.streamed else work.FIRST_WORDS * costs.us("token_hosted")
+    stages = [
+        validate(
+            costs,
+            "parses the question and checks its length",
+            "a question too long fails late and dear",
+        ),
+        online(
+            "embed",
+            costs.us("encoder"),
+            does="embeds the question",
+            served_by="a small text encoder",
+            at_scale="Triton, over the Open Inference Protocol",
+            breaks="retrieval looks in the wrong place",
+            detected="recall on known questions",
+            fallback=("skip", "words alone"),
+        ),
+        online(
+            "retrieve",
+            costs.us("vector_probe") + costs.us("text_match"),
+            does="finds passages by words and by meaning, and merges both",
+            served_by=f"{choice(decision, 'index')} (FAISS) and a word index",
+            at_scale="pgvector, Qdrant or Pinecone",
+            breaks="the model answers from nothing",
+            detected="recall at k on known questions",
+            fallback=("refuse", "says that the documents cannot be searched now"),
+        ),
+    ]
+    if "none" not in choice(decision, "reranker"):
+        stages.append(
+            online(
+                "rerank",
+                work.RERANKED * costs.us("pair"),
+                does=f"reads the top {work.RERANKED} passages together with the question",
+                served_by="a small cross-encoder",
+                at_scale="Triton on an accelerator",
+                breaks="the right passage is not among the few that the model sees",
+                detected="recall at 5 with and without",
+                fallback=("skip", "the merged order of retrieval"),
+            )
+        )
+    return [
+        *stages,
+        online(
+            "generate",
+            costs.us("first_token_hosted") + rest,
+            does="answers from the passages, citing them",
+            served_by="an OpenAI-compatible server",
+            at_scale="several, behind a load balancer",
+            breaks="answers are wrong, slow or stop midway",
+            detected="time to first token, share of answers cut short",
+            fallback=("skip", "the passages themselves, best first"),
+        ),
+        online(
+            "cite",
+            1_000,
+            does="checks that every citation names a passage that was retrieved",
+            served_by="in process",
+            at_scale="the same",
+            breaks="an invented source looks like a real one",
+            detected="share of answers with a failed citation",
+            fallback=("skip", "the answer is marked as unchecked"),
+        ),
+        log(costs, "question, passages, answer and versions", "what was said cannot be reviewed"),
+    ]

@@ -1,0 +1,1 @@
+"""Exercises that hold a running system to its plan: load, and the promises under it."""

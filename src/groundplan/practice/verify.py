@@ -1,0 +1,258 @@
+"""Start a server, load it as promised, and hold every promise against what was measured."""
+
+import math
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from msgspec import Struct
+
+from groundplan.errors import BuildError, EngineError
+from groundplan.monitoring import consistency
+from groundplan.patterns.realtime.definition import Definition, define
+from groundplan.patterns.realtime.training import HISTORY, REPLAY
+from groundplan.practice import load, machine, traffic
+from groundplan.practice.promises import Measured, Promise, promises
+from groundplan.practice.results import Percentiles, Results, Summary
+from groundplan.project import Project
+from groundplan.rollout import channels
+from groundplan.rollout.builds import Build
+from groundplan.serving import log
+
+Report = Callable[[str, int, int], None]
+
+WARMUP: Final = 2.0
+"""Seconds of load that no figure counts."""
+
+PROBES: Final = 100
+"""Events sent to see how soon they show."""
+
+START: Final = 60.0
+"""Seconds that a server may take to start."""
+
+
+class Verification(Struct, frozen=True):
+    """What was promised and what was found.
+
+    Args:
+        build: the build that served.
+        machine: what it ran on.
+        sample: one answer, as the client got it.
+        promises: each promise with its figure.
+        load: the load in a few figures.
+        consistency: served against recomputed, feature by feature.
+    """
+
+    build: str
+    machine: str
+    sample: msgspec.Raw
+    promises: tuple[Promise, ...]
+    load: Summary
+    consistency: consistency.Report
+
+    @property
+    def holds(self) -> bool:
+        """Whether every promise holds."""
+        return all(promise.holds for promise in self.promises)
+
+
+def verify(project: Project, seconds: float, report: Report) -> Verification:
+    """Serve the live build from a state of its own, send it the load that was promised, judge.
+
+    The load are the events that followed the build's test period, in their order, at the
+    promised throughput with Poisson arrivals, from a separate process. State and log of the run
+    stay in `.groundplan/verify` until the next one.
+
+    Raises:
+        BuildError: there is no live build, or its definitions have changed since.
+        EngineError: the server did not start, or died.
+    """
+    build = channels.read(project.home, channels.LIVE)
+    definition = define(project)
+    plan = build.manifest.plan
+    rate = plan.throughput / 1e9
+    bodies = _bodies(build, definition, math.ceil(rate * (seconds + WARMUP)))
+    state = project.home / "verify"
+    shutil.rmtree(state, ignore_errors=True)
+    with _server(project, state) as url:
+        report("start a server", 1, 1)
+        sample = _post(f"{url}/predict?features=true", bodies[0])
+        results = load.in_process_of_its_own(
+            f"{url}/predict",
+            bodies[1:-PROBES],
+            rate,
+            warmup=WARMUP,
+            progress=lambda done, total: report(f"load at {rate:,.0f}/s", done, total),
+        )
+        probes = _probe(url, bodies[-PROBES:], definition, report)
+    return _judge(project, build, state, sample, results, probes, definition, report)
+
+
+def _bodies(build: Build, definition: Definition, count: int) -> list[bytes]:
+    """Requests made of the events that the build keeps to replay: a sample, a load, probes."""
+    table = pq.read_table(build.folder / REPLAY)
+    if len(table) < PROBES + 100:
+        raise BuildError(
+            f"{build.folder / REPLAY} has {len(table)} events, too few to verify with: build from "
+            "data that goes on after the test period"
+        )
+    return traffic.bodies(table.slice(0, count + PROBES + 1), definition.inputs.source)
+
+
+@dataclass(frozen=True)
+class _Probe:
+    """The identifier of a request that should reflect an event, and the µs since that was sent."""
+
+    request: int | str
+    age: int
+
+
+def _probe(
+    url: str, bodies: Sequence[bytes], definition: Definition, report: Report
+) -> list[_Probe]:
+    """Send an event, then at once ask for the same entities a second later in event time."""
+    source = definition.inputs.source
+    taken = [msgspec.json.decode(body)[source.id] for body in bodies]
+    probes = []
+    for done, body in enumerate(bodies):
+        name = f"{taken[done]}-again" if source.id_kind.name == "str" else max(taken) + 1 + done
+        later = traffic.shifted(body, source, timedelta(seconds=1), name)
+        began = time.perf_counter_ns()
+        _post(f"{url}/events", body)
+        _post(f"{url}/predict", later)
+        probes.append(_Probe(name, (time.perf_counter_ns() - began) // 1_000))
+        report("freshness probes", done + 1, len(bodies))
+    return probes
+
+
+@contextmanager
+def _server(project: Project, state: Path) -> Iterator[str]:
+    """A server of the project in a process of its own, on a free port; its address."""
+    state.mkdir(parents=True)
+    command = [
+        *(sys.executable, "-m", "groundplan", "serve", str(project.file)),
+        *("--port", "0", "--state", str(state)),
+    ]
+    errors = state / "server.err"
+    with errors.open("wb") as stream:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stream)
+    try:
+        yield _address(process, errors)
+        if process.poll() is not None:
+            raise EngineError(f"the server died under load:\n{errors.read_text()[-2_000:]}")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def _address(process: subprocess.Popen[bytes], errors: Path) -> str:
+    assert process.stdout is not None
+    line = process.stdout.readline().decode()
+    if " on http://" not in line:
+        process.wait(5)
+        raise EngineError(f"the server did not start:\n{errors.read_text()[-2_000:]}")
+    return line.split(" on ")[-1].strip()
+
+
+def _post(url: str, body: bytes) -> bytes:
+    request = urllib.request.Request(url, body, {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return bytes(answer.read())
+
+
+def _judge(
+    project: Project,
+    build: Build,
+    state: Path,
+    sample: bytes,
+    results: Results,
+    probes: Sequence[_Probe],
+    definition: Definition,
+    report: Report,
+) -> Verification:
+    plan = build.manifest.plan
+    report("recompute what was served", 0, 1)
+    found, stale = _recompute(build, definition, state)
+    report("recompute what was served", 1, 1)
+    answers = [msgspec.json.decode(body) for body in _good(results)]
+    stages = {
+        stage.name: Percentiles.of(np.array([a["timings_us"][stage.name] for a in answers]))
+        for stage in plan.online
+        if answers
+    }
+    explained = any(stage.name == "explain" for stage in plan.online)
+    measured = Measured(
+        load=results.summary(),
+        stages=stages,
+        freshness=[None if probe.request in stale else probe.age for probe in probes],
+        consistency=found,
+        degraded=sum(bool(answer["degraded"]) for answer in answers),
+        unexplained=sum(not answer["reasons"] for answer in answers) if explained else 0,
+        unaccounted=sum(not _adds_up(answer) for answer in answers) if explained else 0,
+        unlogged=int(results.answered.sum()) + 1 + len(probes) - found.rows,
+        rate=build.manifest.report["rows"]["train_positive"]
+        / build.manifest.report["rows"]["train"],
+    )
+    return Verification(
+        build=build.manifest.build,
+        machine=machine.describe(),
+        sample=msgspec.Raw(sample),
+        promises=promises(project.answers, plan, measured),
+        load=measured.load,
+        consistency=found,
+    )
+
+
+def _good(results: Results) -> list[bytes]:
+    counted = results.measured & results.answered
+    return [body for body, good in zip(results.bodies, counted, strict=True) if good]
+
+
+def _recompute(
+    build: Build, definition: Definition, state: Path
+) -> tuple[consistency.Report, set[int | str]]:
+    """Served against recomputed, and the identifiers of requests that were served otherwise."""
+    source = definition.inputs.source
+    history = pq.read_table(build.folder / HISTORY)
+    rows = list(log.read(state / "log"))
+    sent = traffic.events([bytes(row.event) for row in rows], source, history.schema)
+    events = pa.concat_tables([history, sent])
+    arrival = np.concatenate(
+        [np.zeros(len(history), np.int64), [row.number for row in rows]]
+    ).astype(np.int64)
+    answered = [(i, row) for i, row in enumerate(rows) if isinstance(row, log.Prediction)]
+    predictions = [i for i, _ in answered]
+    served = np.array(
+        [[np.nan if v is None else v for v in row.features] for _, row in answered], np.float64
+    )
+    places = np.array(predictions, np.int64) + len(history)
+    found, wrong = consistency.compare(definition.inputs, events, arrival, places, served)
+    names = sent.column(source.id).take(pa.array(np.array(predictions)[wrong])).to_pylist()
+    return found, set(names)
+
+
+def _adds_up(answer: dict[str, Any]) -> bool:
+    """Whether base, reasons and the rest are the score's log-odds, within 1e-6."""
+    if not answer["reasons"]:
+        return False
+    raw = answer["base"] + answer["other"] + sum(r["contribution"] for r in answer["reasons"])
+    return math.isclose(1 / (1 + math.exp(-raw)), answer["score"], abs_tol=1e-6)

@@ -1,0 +1,1 @@
+"""Builds and the channels that point at them."""

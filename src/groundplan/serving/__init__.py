@@ -1,0 +1,1 @@
+"""What every pattern's server runs on: stages under a deadline, the log, HTTP, metrics."""

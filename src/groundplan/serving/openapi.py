@@ -1,0 +1,134 @@
+"""The OpenAPI document of a server, put together from the types that it decodes and encodes."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from groundplan import __version__
+from groundplan.serving.http import Problem
+from groundplan.serving.inference import Inference, Inferred
+
+_TEMPLATE: Final = "#/components/schemas/{name}"
+
+
+def document(
+    title: str, paths: Mapping[str, Any], types: list[Any], schemas: Mapping[str, Any]
+) -> dict[str, Any]:
+    """An OpenAPI 3.1 document.
+
+    Args:
+        title: the system's name.
+        paths: the pattern's own paths, made with `post` and `get`.
+        types: msgspec types that the paths refer to by name.
+        schemas: further JSON Schemas by name.
+    """
+    _, components = msgspec.json.schema_components(
+        [*types, Problem, Inference, Inferred], ref_template=_TEMPLATE
+    )
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": __version__},
+        "paths": {**paths, **_SHARED},
+        "components": {"schemas": {**components, **schemas}},
+    }
+
+
+def post(
+    summary: str,
+    body: str,
+    answer: str,
+    also: Mapping[str, str] | None = None,
+    parameters: list[dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """A POST operation with its refusals.
+
+    Args:
+        summary: one sentence.
+        body: the schema of the JSON body.
+        answer: the schema of the 200 answer.
+        also: further media types of the body, with their schemas.
+        parameters: OpenAPI parameters.
+    """
+    content = {"application/json": {"schema": _ref(body)}}
+    for media, name in (also or {}).items():
+        content[media] = {"schema": _ref(name)}
+    refusals = {
+        "400": "The body cannot be read.",
+        "413": "The body is too large.",
+        "422": "A field breaks a rule; the answer names it.",
+        "503": "A stage could not answer in time; Retry-After says when to come back.",
+    }
+    return {
+        "post": {
+            "summary": summary,
+            **({"parameters": parameters} if parameters else {}),
+            "requestBody": {"required": True, "content": content},
+            "responses": {
+                "200": _answer("Answered.", _ref(answer)),
+                **{code: _answer(text, _ref("Problem")) for code, text in refusals.items()},
+            },
+        }
+    }
+
+
+def get(
+    summary: str,
+    parameters: list[str] | None = None,
+    *,
+    unready: bool = False,
+) -> dict[str, Any]:
+    """A GET operation that answers with a JSON object."""
+    responses = {"200": _answer("Answered.", {"type": "object"})}
+    if parameters:
+        responses["404"] = _answer("There is no such model.", _ref("Problem"))
+    if unready:
+        responses["503"] = _answer("Not ready.", {"type": "object"})
+    return {
+        "get": {
+            "summary": summary,
+            "parameters": [parameter(name) for name in parameters or ()],
+            "responses": responses,
+        }
+    }
+
+
+def parameter(name: str) -> dict[str, Any]:
+    """A path parameter of type string."""
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": _TEMPLATE.format(name=name)}
+
+
+def _answer(description: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _text(summary: str) -> dict[str, Any]:
+    content = {"text/plain": {"schema": {"type": "string"}}}
+    return {
+        "get": {
+            "summary": summary,
+            "responses": {"200": {"description": "The page.", "content": content}},
+        }
+    }
+
+
+_SHARED: Final[dict[str, Any]] = {
+    "/health/live": get("Whether the process answers at all."),
+    "/health/ready": get("Whether it can predict: build, store and log.", unready=True),
+    "/metrics": _text("Metrics in the Prometheus text format."),
+    "/v2": get("The server, by the Open Inference Protocol."),
+    "/v2/health/live": get("Whether the process answers at all."),
+    "/v2/health/ready": get("Whether it can predict.", unready=True),
+    "/v2/models/{name}": get("What the model takes and gives.", ["name"]),
+    "/v2/models/{name}/ready": get("Whether the model can answer.", ["name"]),
+    "/v2/models/{name}/infer": post(
+        "Score feature rows with the bare model.",
+        "Inference",
+        "Inferred",
+        parameters=[parameter("name")],
+    ),
+}

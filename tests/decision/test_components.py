@@ -1,0 +1,251 @@
+"""Every role of every pattern is filled, by the first option that nothing rules out."""
+
+import itertools
+from functools import cache
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from answer_cases import given_answers, random_answers
+from groundplan.constraints import FIELDS, Answers
+from groundplan.decision import decide
+from groundplan.decision.case import Case
+from groundplan.decision.components import ROLES, roles_of
+from groundplan.decision.costs import reference
+from groundplan.decision.role import Role, shape
+from groundplan.decision.ruling import Rule
+
+RULES = [(role, rule) for role in ROLES for rule in role.rules]
+SHAPES = ("batch", "batch-answer", "realtime", "realtime-answer", "ranking", "rag")
+
+
+@cache
+def enumerated() -> tuple[Answers, ...]:
+    """Answers that reach every shape, with every kind of label, level and age."""
+    found = []
+    for output, kind, level, p99, age, many in itertools.product(
+        ("score", "ranking", "answer"),
+        ("explicit", "implicit", "sparse", "none"),
+        ("none", "explain", "audit"),
+        ("500us", "8ms", "30ms", "200ms", "2s", "60s", "2h"),
+        ("0s", "1s", "2h", "24h"),
+        (1, 40, 10_000, 2_000_000),
+    ):
+        for extra in EXTRAS:
+            found.append(
+                given_answers(
+                    **{
+                        "output": output,
+                        "kind": kind,
+                        "level": level,
+                        "p99": p99,
+                        "predictions": age,
+                        "features": age,
+                        "per_request": many,
+                        "throughput": "5/s",
+                    }
+                    | extra
+                )
+            )
+    return tuple(found[::3])
+
+
+EXTRAS: tuple[dict[str, Any], ...] = (
+    {"requests": "foreseen", "memory": "1GB", "positive_rate": 0.01, "delay": "60d"},
+    {"requests": "foreseen", "catalog": 50_000_000, "engines": {"online_store": "redis://a"}},
+    {"private_corpus": True, "hosts": 2, "engines": {"language_model": "m"}, "memory": "1GB"},
+    {"external_api": "none", "cores": 1, "throughput": "3000/s", "engines": {"scores": "redis:"}},
+    {"private_corpus": True, "fine_tuning": True, "knowledge": "90d", "predictions": "24h"},
+)
+
+
+class Witness:
+    """A case that notes which slots are read."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.read: set[str] = set()
+
+    def __getattr__(self, slot: str) -> Any:
+        self.read.add(slot)
+        return getattr(self.case, slot)
+
+
+@cache
+def filled() -> tuple[tuple[Answers, str, dict[str, str]], ...]:
+    """The enumerated answers that have a pattern, each with its shape and choices."""
+    found = []
+    for answers in enumerated():
+        decision = decide(answers)
+        if decision.pattern:
+            choices = {role: part.choice for role, part in decision.components.items()}
+            found.append((answers, decision.pattern, choices))
+    return tuple(found)
+
+
+def case_of(answers: Answers, pattern: str, choices: dict[str, str], role: Role) -> Case:
+    case = Case(answers)
+    case.pattern = pattern
+    if role.name != "model":
+        case.model = choices["model"]
+    if "ranker" in choices and role.name not in {"model", "ranker"}:
+        case.model = choices["ranker"]
+    return case
+
+
+@given(random_answers())
+@settings(max_examples=200)
+def test_random_answers_fill_every_role(answers: Answers) -> None:
+    """Each role of the decided pattern has a choice that none of its rulings rules out."""
+    decision = decide(answers)
+    if decision.pattern is None:
+        return
+    roles = roles_of(shape(decision.pattern, answers.system.output))
+    assert set(decision.components) == {role.name for role in roles}
+    for role in roles:
+        component = decision.components[role.name]
+        out = {ruling.rules_out for ruling in component.rulings}
+        left = [option.name for option in role.options if option.name not in out]
+        assert component.choice == left[0]
+        assert component.because
+
+
+def test_enumerated_answers_reach_every_shape_and_option() -> None:
+    """No option is there in vain: each one is chosen for some answers, in some shape."""
+    chosen = {(role, choice) for _, _, choices in filled() for role, choice in choices.items()}
+    assert chosen == {(role.name, option.name) for role in ROLES for option in role.options}
+    assert {shape(pattern, a.system.output) for a, pattern, _ in filled()} == set(SHAPES)
+
+
+@pytest.mark.parametrize(("role", "rule"), RULES, ids=lambda value: value.name)
+def test_no_component_rule_is_dead(role: Role, rule: Rule) -> None:
+    """Each rule alone rules something out for some answers: without it, more would stand."""
+    others = [one for one in role.rules if one.out == rule.out and one is not rule]
+    option = next(option for option in role.options if option.name == rule.out)
+    work = reference().work
+    for answers, pattern, choices in filled():
+        if shape(pattern, answers.system.output) in option.shapes:
+            case = case_of(answers, pattern, choices, role)
+            if rule.when(case, work) and not any(one.when(case, work) for one in others):
+                return
+    pytest.fail(f"{rule.name} decides nothing")
+
+
+@pytest.mark.parametrize(("role", "rule"), RULES, ids=lambda value: value.name)
+def test_a_component_rule_reads_what_it_says(role: Role, rule: Rule) -> None:
+    """Condition and sentence read no answer but those listed, and each of them somewhere."""
+    slots = {"engines" if key.startswith("engines.") else FIELDS[key].name for key in rule.reads}
+    option = next(option for option in role.options if option.name == rule.out)
+    read: set[str] = set()
+    for answers, pattern, choices in filled():
+        if shape(pattern, answers.system.output) in option.shapes:
+            witness: Any = Witness(case_of(answers, pattern, choices, role))
+            if rule.when(witness, reference().work):
+                assert rule.because(witness, reference().work)
+            read |= witness.read
+    # The model follows from answers; a rule that asks for it lists those.
+    derived = {"output", "kind", "level"} if "model" in read else set()
+    assert slots == (read | derived) - {"model", "pattern"}
+
+
+def components(**changes: Any) -> dict[str, str]:
+    found = decide(given_answers(**changes)).components
+    return {role: component.choice for role, component in found.items()}
+
+
+FEED = {
+    "output": "ranking",
+    "kind": "implicit",
+    "p99": "100ms",
+    "features": "1m",
+    "requests": "foreseen",
+    "level": "none",
+    "per_request": 30_000,
+}
+
+
+def test_audited_scores_come_from_trees_with_their_attributions() -> None:
+    """Fraud under audit: boosted trees, exact attributions in the answer, streaming features."""
+    found = components(positive_rate=0.008, delay="7d")
+    assert found["model"] == "boosted_trees"
+    assert found["explainer"] == "tree_attributions"
+    assert found["features"] == "streaming"
+    assert found["heavy_network"] == "ahead"
+    assert found["metric"] == "average_precision"
+    assert found["loop"] == "label_join"
+    assert found["store"] == "embedded"
+
+
+def test_black_boxes_are_out_under_audit() -> None:
+    """Under audit, neither towers nor encoders nor cross-encoders nor surrogates are chosen."""
+    black = {"two_towers", "text_encoder", "self_supervised", "surrogate", "cross_encoder_top_50"}
+    for answers, _, choices in filled():
+        if answers.interpretability.level == "audit":
+            assert not black & set(choices.values())
+            assert choices.get("heavy_network") != "in_request"
+
+
+def test_labels_decide_how_a_model_learns() -> None:
+    """Few labels: linear; none: unsupervised, self-supervised, transfer; implicit: two towers."""
+    assert components(kind="sparse")["model"] == "linear"
+    assert components(kind="sparse")["explainer"] == "coefficients"
+    assert components(kind="none")["model"] == "isolation_forest"
+    assert components(kind="none", per_request=50, level="none")["model"] == "self_supervised"
+    assert components(**FEED)["model"] == "two_towers"
+    assert components(**FEED)["ranker"] == "boosted_trees"
+    assert components(**FEED)["loop"] == "feedback_log"
+    encoders = components(**FEED | {"kind": "none", "p99": "500ms"})
+    assert encoders["model"] == "text_encoder"
+    assert encoders["ranker"] == "similarity"
+
+
+def test_no_heavy_network_waits_under_ten_milliseconds() -> None:
+    """Under 10 ms heavy networks run ahead of time, whatever they cost."""
+    assert components(level="none", p99="9999us")["heavy_network"] == "ahead"
+    assert components(level="none", p99="10s")["heavy_network"] == "in_request"
+
+
+def test_the_index_is_exact_while_that_fits() -> None:
+    """Ten thousand vectors are compared one by one; a billion are not."""
+    assert components(**FEED)["index"] == "exact"
+    assert components(**FEED | {"per_request": 1_000_000_000})["index"] == "ivf_pq"
+    assert components(**FEED | {"memory": "1MB"})["index"] == "ivf_pq"
+
+
+def test_features_are_as_fresh_as_they_must_be() -> None:
+    """Nightly for a day, hourly for an hour, streaming below, from the request for nothing."""
+    ages = {"24h": "nightly", "23h": "hourly", "1h": "hourly", "59m": "streaming"}
+    for age, how in (ages | {"1us": "streaming", "0s": "on_request"}).items():
+        assert components(features=age)["features"] == how
+
+
+def test_a_cross_encoder_reads_the_top_50_where_that_fits() -> None:
+    """Fifty pairs fit a minute and do not fit 100 ms."""
+    assert components(**FEED)["reranker"] == "none"
+    assert components(**FEED | {"p99": "1m", "per_request": 10**7})["reranker"] == (
+        "cross_encoder_top_50"
+    )
+
+
+def test_a_batch_runs_as_rarely_as_it_may() -> None:
+    """The schedule is the largest that keeps predictions, features and waiting requests in time."""
+    batch: dict[str, Any] = {"requests": "foreseen", "features": "24h"}
+    for age, every in {"7d": "24h", "24h": "24h", "23h": "12h", "5h": "4h", "1h": "1h"}.items():
+        assert components(**batch, predictions=age)["schedule"] == every
+    assert components(predictions="7d", features="90m", requests="foreseen")["schedule"] == "1h"
+    waiting = components(predictions="7d", features="7d", p99="6h")
+    assert waiting["schedule"] == "6h"
+
+
+def test_private_documents_stay_in_the_house_unless_stated() -> None:
+    """Who may see the corpus decides who writes; memory decides which local model."""
+    rag: dict[str, Any] = {"output": "answer", "p99": "5s", "level": "explain", "kind": "none"}
+    private = rag | {"private_corpus": True}
+    assert components(**rag)["generator"] == "hosted"
+    assert components(**rag, external_api="none")["generator"] == "local_8b"
+    assert components(**private)["generator"] == "local_8b"
+    assert components(**private, memory="4GB")["generator"] == "local_1b"
+    assert components(**private, external_api="inference")["generator"] == "hosted"
+    assert components(**private, engines={"language_model": "http://a"})["generator"] == "named"
+    assert components(**private)["explainer"] == "citations"

@@ -1,0 +1,147 @@
+"""Every pattern's plan is whole: each stage says what it does, what breaks, and what then."""
+
+import msgspec
+import pytest
+
+from groundplan import constraints
+from groundplan.decision import decide
+from groundplan.errors import ProjectError
+from groundplan.plan import HEADROOM, Plan, draw
+
+TEMPLATE = """
+[system]
+name = "shop"
+goal = "Sell"
+output = "{output}"
+[labels]
+kind = "{kind}"
+delay = "3d"
+[latency]
+p99 = "{p99}"
+throughput = "100/s"
+{streamed}
+[freshness]
+predictions = "{predictions}"
+features = "{features}"
+requests = "{requests}"
+{knowledge}
+[candidates]
+per_request = {per_request}
+{catalog}
+[interpretability]
+level = "{level}"
+[policy]
+{policy}
+"""
+
+DEFAULTS = {
+    "output": "score",
+    "kind": "explicit",
+    "p99": "100ms",
+    "streamed": "",
+    "predictions": "0s",
+    "features": "1m",
+    "requests": "foreseen",
+    "knowledge": "",
+    "per_request": 1,
+    "catalog": "",
+    "level": "none",
+    "policy": "",
+}
+
+CASES = {
+    "batch": {"predictions": "24h", "features": "24h", "level": "explain"},
+    "batch-ranking": {"predictions": "24h", "features": "24h", "output": "ranking"},
+    "batch-queue": {
+        **{"predictions": "6h", "features": "6h", "requests": "unforeseen", "p99": "6h"}
+    },
+    "realtime": {"level": "audit", "requests": "unforeseen"},
+    "realtime-few": {"output": "ranking", "per_request": 200, "kind": "implicit"},
+    "realtime-answer": {"output": "answer", "p99": "2s", "streamed": "streamed = true"},
+    "ranking": {"output": "ranking", "per_request": 5_000_000, "kind": "implicit"},
+    "ranking-offline": {
+        **{"output": "ranking", "per_request": 30_000, "kind": "implicit"},
+        "catalog": "catalog = 300_000_000",
+    },
+    "ranking-text": {"output": "ranking", "per_request": 5_000_000, "kind": "none", "p99": "1s"},
+    "ranking-explained": {
+        **{"output": "ranking", "per_request": 5_000_000, "level": "explain", "p99": "2s"},
+    },
+    "rag": {
+        **{"output": "answer", "p99": "3s", "streamed": "streamed = true", "kind": "none"},
+        **{"knowledge": 'knowledge = "10m"', "policy": "private_corpus = true"},
+    },
+}
+
+
+def answers(case: str) -> constraints.Answers:
+    return constraints.parse(TEMPLATE.format(**{**DEFAULTS, **CASES[case]}), "test.toml")
+
+
+@pytest.fixture(params=CASES)
+def case(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def plan(case: str) -> Plan:
+    return draw(answers(case))
+
+
+def test_a_plan_is_of_the_pattern_that_was_decided(case: str, plan: Plan) -> None:
+    """The plan makes concrete just what `decide` says."""
+    assert plan.pattern == decide(answers(case)).pattern == case.split("-", maxsplit=1)[0]
+
+
+def test_every_stage_says_what_breaks_how_it_shows_and_what_then(plan: Plan) -> None:
+    """No stage is without its purpose, technology, failure, signal and fallback."""
+    assert plan.offline
+    assert plan.online
+    for stage in plan.stages:
+        texts = (stage.does, stage.served_by, stage.at_scale, stage.breaks, stage.detected)
+        assert all(texts), stage.name
+        assert stage.fallback.says, stage.name
+    for side in (plan.offline, plan.online):
+        names = [stage.name for stage in side]
+        assert len(names) == len(set(names))
+
+
+def test_the_budgets_of_a_plan_add_up(plan: Plan) -> None:
+    """Every stage of these systems fits, and budgets and headroom are the p99 exactly."""
+    assert not plan.misfits
+    assert sum(stage.budget for stage in plan.online) + plan.headroom == plan.p99
+    assert plan.headroom == round(plan.p99 * HEADROOM)
+    assert all(stage.budget >= stage.estimate > 0 for stage in plan.online)
+
+
+def test_a_plan_tells_retraining_monitoring_risks_and_decisions(plan: Plan) -> None:
+    """Beyond the stages: cadence and gate, signals with thresholds, risks with mitigations."""
+    assert plan.retraining.cadence
+    assert plan.retraining.triggers
+    assert plan.retraining.gate
+    assert len(plan.monitoring) >= 2
+    assert all(all(msgspec.structs.astuple(watch)) for watch in plan.monitoring)
+    assert plan.risks
+    assert all(all(msgspec.structs.astuple(risk)) for risk in plan.risks)
+    assert plan.summary[0].startswith(plan.pattern)
+
+
+def test_a_plan_survives_json(plan: Plan) -> None:
+    """A build carries its plan, so what is written is what is read."""
+    assert msgspec.json.decode(msgspec.json.encode(plan), type=Plan) == plan
+
+
+def test_a_live_index_or_a_prepared_list_not_both() -> None:
+    """A larger catalog moves retrieval before the request; ranking stays in it."""
+    live = [stage.name for stage in draw(answers("ranking")).online]
+    offline = draw(answers("ranking-offline"))
+    assert {"encode", "retrieve", "rank"} <= set(live)
+    assert "retrieve" in {stage.name for stage in offline.offline}
+    assert "encode" not in {stage.name for stage in offline.online}
+
+
+def test_a_conflict_has_no_plan() -> None:
+    """Where no pattern stands there is nothing to plan, and the error says what to run."""
+    impossible = TEMPLATE.format(**{**DEFAULTS, "output": "answer", "level": "audit"})
+    with pytest.raises(ProjectError, match="groundplan decide"):
+        draw(constraints.parse(impossible, "test.toml"))
