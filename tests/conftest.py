@@ -70,10 +70,12 @@ def serving(project: Path, state: Path) -> Iterator[Server]:
     ) as process:
         assert process.stdout is not None
         address = process.stdout.readline().split(" on ")[-1].strip()
-        with httpx.Client(base_url=address, timeout=30) as client:
-            yield Server(process, client)
-        process.terminate()
-        process.wait(20)
+        try:
+            with httpx.Client(base_url=address, timeout=30) as client:
+                yield Server(process, client)
+        finally:
+            process.terminate()
+            process.wait(20)
 
 
 @pytest.fixture(scope="session")

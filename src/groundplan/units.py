@@ -119,8 +119,9 @@ def show_count(number: int) -> str:
 
 def _scaled(number: str, scale: int) -> int:
     whole, _, fraction = number.replace("_", "").partition(".")
-    exact: int = int(whole + fraction) * scale
-    return round(exact / 10 ** len(fraction))
+    # Whole numbers to the end: a float would round 123456789012345678B.
+    one: int = 10 ** len(fraction)
+    return (2 * int(whole + fraction) * scale + one) // (2 * one)
 
 
 def _plain(number: float) -> str:

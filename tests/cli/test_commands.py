@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import groundplan
 from jsonschema import Draft202012Validator
+
+from conftest import groundplan
 
 HEAVY = ("numpy", "duckdb", "lightgbm", "pyarrow", "sklearn", "starlette", "uvicorn", "sqlglot")
 
@@ -38,7 +39,7 @@ def test_every_command_teaches(verb: str) -> None:
 
 
 def test_decide_exits_0_2_or_1(tmp_path: Path) -> None:
-    """Decided, conflict, error: three codes, and the JSON of the first two has a pattern or null."""
+    """Decided, conflict, error: three codes; the JSON of a conflict has a null pattern."""
     folder = tmp_path / "card-fraud"
     groundplan("new", folder, "--from", "fraud")
     decided = groundplan("decide", folder, "--json")

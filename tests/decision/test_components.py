@@ -2,17 +2,17 @@
 
 import itertools
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
 
-from answer_cases import given_answers, random_answers
+from answer_cases import given_answers, random_answers, scaled
 from groundplan.constraints import FIELDS, Answers
 from groundplan.decision import decide
 from groundplan.decision.case import Case
 from groundplan.decision.components import ROLES, roles_of
-from groundplan.decision.costs import reference
+from groundplan.decision.costs import Costs, reference
 from groundplan.decision.role import Role, shape
 from groundplan.decision.ruling import Rule
 
@@ -23,39 +23,29 @@ SHAPES = ("batch", "batch-answer", "realtime", "realtime-answer", "ranking", "ra
 @cache
 def enumerated() -> tuple[Answers, ...]:
     """Answers that reach every shape, with every kind of label, level and age."""
-    found = []
-    for output, kind, level, p99, age, many in itertools.product(
+    names = ("output", "kind", "level", "p99", "predictions", "features", "per_request")
+    found: list[dict[str, Any]] = []
+    for values in itertools.product(
         ("score", "ranking", "answer"),
         ("explicit", "implicit", "sparse", "none"),
         ("none", "explain", "audit"),
         ("500us", "8ms", "30ms", "200ms", "2s", "60s", "2h"),
-        ("0s", "1s", "2h", "24h"),
+        ("0s", "24h"),
+        ("0s", "1s", "1h", "3h", "5h", "7h", "13h", "24h"),
         (1, 40, 10_000, 2_000_000),
     ):
-        for extra in EXTRAS:
-            found.append(
-                given_answers(
-                    **{
-                        "output": output,
-                        "kind": kind,
-                        "level": level,
-                        "p99": p99,
-                        "predictions": age,
-                        "features": age,
-                        "per_request": many,
-                        "throughput": "5/s",
-                    }
-                    | extra
-                )
-            )
-    return tuple(found[::3])
+        common = dict(zip(names, values, strict=True)) | {"throughput": "5/s"}
+        found += [common | extra for extra in EXTRAS]
+    return tuple(given_answers(**changes) for changes in found[::11])
 
 
 EXTRAS: tuple[dict[str, Any], ...] = (
     {"requests": "foreseen", "memory": "1GB", "positive_rate": 0.01, "delay": "60d"},
     {"requests": "foreseen", "catalog": 50_000_000, "engines": {"online_store": "redis://a"}},
     {"private_corpus": True, "hosts": 2, "engines": {"language_model": "m"}, "memory": "1GB"},
-    {"external_api": "none", "cores": 1, "throughput": "3000/s", "engines": {"scores": "redis:"}},
+    {"external_api": "none", "cores": 1, "throughput": "20/s", "engines": {"scores": "redis:"}},
+    {"requests": "unforeseen", "catalog": 50_000_000, "cores": 1, "throughput": "30/s"},
+    {"private_corpus": True, "streamed": True, "memory": "1GB"},
     {"private_corpus": True, "fine_tuning": True, "knowledge": "90d", "predictions": "24h"},
 )
 
@@ -72,26 +62,43 @@ class Witness:
         return getattr(self.case, slot)
 
 
+class Filled(NamedTuple):
+    """Answers with their pattern, the choice for each role, and the costs of the decision."""
+
+    answers: Answers
+    pattern: str
+    choices: dict[str, str]
+    costs: Costs
+
+
 @cache
-def filled() -> tuple[tuple[Answers, str, dict[str, str]], ...]:
-    """The enumerated answers that have a pattern, each with its shape and choices."""
+def filled() -> tuple[Filled, ...]:
+    """The enumerated answers that have a pattern, here and on a much faster machine."""
     found = []
-    for answers in enumerated():
-        decision = decide(answers)
+    for costs, answers in itertools.product((reference(), scaled(0.02)), enumerated()):
+        decision = decide(answers, costs)
         if decision.pattern:
             choices = {role: part.choice for role, part in decision.components.items()}
-            found.append((answers, decision.pattern, choices))
+            found.append(Filled(answers, decision.pattern, choices, costs))
     return tuple(found)
 
 
-def case_of(answers: Answers, pattern: str, choices: dict[str, str], role: Role) -> Case:
-    case = Case(answers)
-    case.pattern = pattern
+def case_of(one: Filled, role: Role) -> Case:
+    case = Case(one.answers)
+    case.pattern = one.pattern
     if role.name != "model":
-        case.model = choices["model"]
-    if "ranker" in choices and role.name not in {"model", "ranker"}:
-        case.model = choices["ranker"]
+        case.model = one.choices["model"]
+    if "ranker" in one.choices and role.name not in {"model", "ranker"}:
+        case.model = one.choices["ranker"]
     return case
+
+
+def with_option(role: Role, rule: Rule) -> list[Filled]:
+    """The answers whose shape has the option that the rule rules out."""
+    option = next(option for option in role.options if option.name == rule.out)
+    return [
+        one for one in filled() if shape(one.pattern, one.answers.system.output) in option.shapes
+    ]
 
 
 @given(random_answers())
@@ -113,22 +120,19 @@ def test_random_answers_fill_every_role(answers: Answers) -> None:
 
 def test_enumerated_answers_reach_every_shape_and_option() -> None:
     """No option is there in vain: each one is chosen for some answers, in some shape."""
-    chosen = {(role, choice) for _, _, choices in filled() for role, choice in choices.items()}
+    chosen = {pair for one in filled() for pair in one.choices.items()}
     assert chosen == {(role.name, option.name) for role in ROLES for option in role.options}
-    assert {shape(pattern, a.system.output) for a, pattern, _ in filled()} == set(SHAPES)
+    assert {shape(one.pattern, one.answers.system.output) for one in filled()} == set(SHAPES)
 
 
 @pytest.mark.parametrize(("role", "rule"), RULES, ids=lambda value: value.name)
 def test_no_component_rule_is_dead(role: Role, rule: Rule) -> None:
     """Each rule alone rules something out for some answers: without it, more would stand."""
-    others = [one for one in role.rules if one.out == rule.out and one is not rule]
-    option = next(option for option in role.options if option.name == rule.out)
-    work = reference().work
-    for answers, pattern, choices in filled():
-        if shape(pattern, answers.system.output) in option.shapes:
-            case = case_of(answers, pattern, choices, role)
-            if rule.when(case, work) and not any(one.when(case, work) for one in others):
-                return
+    others = [o for o in role.rules if o.out == rule.out and o is not rule]
+    for one in with_option(role, rule):
+        case, work = case_of(one, role), one.costs.work
+        if rule.when(case, work) and not any(other.when(case, work) for other in others):
+            return
     pytest.fail(f"{rule.name} decides nothing")
 
 
@@ -136,14 +140,12 @@ def test_no_component_rule_is_dead(role: Role, rule: Rule) -> None:
 def test_a_component_rule_reads_what_it_says(role: Role, rule: Rule) -> None:
     """Condition and sentence read no answer but those listed, and each of them somewhere."""
     slots = {"engines" if key.startswith("engines.") else FIELDS[key].name for key in rule.reads}
-    option = next(option for option in role.options if option.name == rule.out)
     read: set[str] = set()
-    for answers, pattern, choices in filled():
-        if shape(pattern, answers.system.output) in option.shapes:
-            witness: Any = Witness(case_of(answers, pattern, choices, role))
-            if rule.when(witness, reference().work):
-                assert rule.because(witness, reference().work)
-            read |= witness.read
+    for one in with_option(role, rule):
+        witness: Any = Witness(case_of(one, role))
+        if rule.when(witness, one.costs.work):
+            assert rule.because(witness, one.costs.work)
+        read |= witness.read
     # The model follows from answers; a rule that asks for it lists those.
     derived = {"output", "kind", "level"} if "model" in read else set()
     assert slots == (read | derived) - {"model", "pattern"}
@@ -180,10 +182,10 @@ def test_audited_scores_come_from_trees_with_their_attributions() -> None:
 def test_black_boxes_are_out_under_audit() -> None:
     """Under audit, neither towers nor encoders nor cross-encoders nor surrogates are chosen."""
     black = {"two_towers", "text_encoder", "self_supervised", "surrogate", "cross_encoder_top_50"}
-    for answers, _, choices in filled():
-        if answers.interpretability.level == "audit":
-            assert not black & set(choices.values())
-            assert choices.get("heavy_network") != "in_request"
+    for one in filled():
+        if one.answers.interpretability.level == "audit":
+            assert not black & set(one.choices.values())
+            assert one.choices.get("heavy_network") != "in_request"
 
 
 def test_labels_decide_how_a_model_learns() -> None:
@@ -195,7 +197,7 @@ def test_labels_decide_how_a_model_learns() -> None:
     assert components(**FEED)["model"] == "two_towers"
     assert components(**FEED)["ranker"] == "boosted_trees"
     assert components(**FEED)["loop"] == "feedback_log"
-    encoders = components(**FEED | {"kind": "none", "p99": "500ms"})
+    encoders = components(**FEED | {"kind": "none", "p99": "500ms", "per_request": 10**7})
     assert encoders["model"] == "text_encoder"
     assert encoders["ranker"] == "similarity"
 

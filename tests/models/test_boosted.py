@@ -1,5 +1,7 @@
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import lightgbm
 import msgspec
 import numpy as np
 import pytest
@@ -75,50 +77,84 @@ def test_threads_may_score_at_once(trees: Trees) -> None:
         assert list(pool.map(trees.score, ROWS.x)) == expected
 
 
-@settings(max_examples=150, deadline=None)
-@given(data=st.data())
-def test_a_damaged_text_is_refused_or_scores(data: st.DataObject, trees: Trees) -> None:
-    """Whatever number of the tree text is changed, loading gives a BuildError or a model that
-    scores; it never ends the process and never hangs.
+def changed(text: str, line: int, place: int, value: str) -> str:
+    """A model text with one number of one line of its trees replaced.
+
+    The sizes in the header, by which LightGBM cuts the text, are made true again, so that the
+    change reaches as far as it can.
     """
-    start, end = trees.text.index("Tree=0"), trees.text.index("end of trees")
-    lines = trees.text[start:end].splitlines()
-    place = data.draw(
-        st.sampled_from(
-            [
-                i
-                for i, text in enumerate(lines)
-                if text.startswith(
-                    (
-                        "left_child=",
-                        "right_child=",
-                        "split_feature=",
-                        "num_leaves=",
-                        "leaf_count=",
-                        "num_cat=",
-                        "decision_type=",
-                    )
-                )
-            ]
-        )
-    )
-    key, _, numbers = lines[place].partition("=")
-    values = numbers.split()
-    values[data.draw(st.integers(0, len(values) - 1))] = str(data.draw(st.integers(-40, 40)))
-    lines[place] = f"{key}={' '.join(values)}"
-    changed = "\n".join(lines) + "\n\n"
-    # The sizes in the header are where LightGBM cuts the text; keep them true to reach further.
-    sizes = [len(f"Tree={part}") for part in changed.split("Tree=")[1:]]
-    head = trees.text[:start].splitlines()
+    start, end = text.index("Tree=0"), text.index("end of trees")
+    lines = text[start:end].splitlines()
+    key, _, numbers = lines[line].partition("=")
+    values = numbers.split() or [""]
+    values[place % len(values)] = value
+    lines[line] = f"{key}={' '.join(values)}"
+    trees = "\n".join(lines) + "\n"
+    sizes = " ".join(str(len(f"Tree={part}")) for part in trees.split("Tree=")[1:])
     head = [
-        f"tree_sizes={' '.join(map(str, sizes))}" if h.startswith("tree_sizes") else h for h in head
+        f"tree_sizes={sizes}" if line.startswith("tree_sizes=") else line
+        for line in text[:start].splitlines()
     ]
-    text = "\n".join(head) + "\n\n" + changed + trees.text[end:]
+    return "\n".join(head) + "\n" + trees + text[end:]
+
+
+def tree_lines(text: str) -> list[int]:
+    lines = text[text.index("Tree=0") : text.index("end of trees")].splitlines()
+    return [number for number, line in enumerate(lines) if line and not line.startswith("Tree=")]
+
+
+def test_a_change_that_changes_nothing_is_no_damage(trees: Trees) -> None:
+    """The damage of the next test is the one number that it replaces, and nothing around it."""
+    text = trees.text
+    for line in tree_lines(text):
+        numbers = text[text.index("Tree=0") :].splitlines()[line].partition("=")[2].split()
+        assert changed(text, line, 0, numbers[0]) == text
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    data=st.data(),
+    place=st.integers(0, 30),
+    value=st.integers(-40, 40).map(str)
+    | st.sampled_from(["", "x", "nan", "inf", "1e999", "-1e999", "9" * 12, "1_0", "1.5", "1 2"]),
+)
+def test_a_changed_text_is_refused_or_scores(
+    data: st.DataObject, place: int, value: str, trees: Trees
+) -> None:
+    """Whatever number of whatever field of a tree is changed into whatever, loading gives a
+    BuildError or a model that scores; it never ends the process and never hangs.
+    """
+    line = data.draw(st.sampled_from(tree_lines(trees.text)))
     try:
-        model = Trees(text)
+        model = Trees(changed(trees.text, line, place, value))
     except BuildError:
         return
     assert 0 <= model.score(ROWS.x[0]) <= 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_a_damaged_file_is_refused(
+    data: st.DataObject, trees: Trees, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Any other byte anywhere in the file, and any cut of it, is a BuildError."""
+    folder = tmp_path_factory.mktemp("build")
+    trees.save(folder)
+    (file,) = folder.iterdir()
+    whole = file.read_bytes()
+    place = data.draw(st.integers(0, len(whole) - 1))
+    byte = data.draw(st.integers(0, 255).filter(lambda byte: byte != whole[place]))
+    for damaged in (whole[:place] + bytes([byte]) + whole[place + 1 :], whole[:place]):
+        file.write_bytes(damaged)
+        with pytest.raises(BuildError, match="damaged"):
+            Trees.load(folder)
+
+
+def test_the_file_is_one_that_lightgbm_reads(trees: Trees, tmp_path: Path) -> None:
+    """LightGBM itself loads the file, checksum and all, and scores the same bits."""
+    trees.save(tmp_path)
+    theirs = lightgbm.Booster(model_file=tmp_path / "trees.txt")
+    assert np.asarray(theirs.predict(ROWS.x)).tolist() == trees.scores(ROWS.x).tolist()
 
 
 def test_other_kinds_of_model_are_refused(trees: Trees) -> None:

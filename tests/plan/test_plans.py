@@ -49,7 +49,7 @@ DEFAULTS = {
     "policy": "",
 }
 
-CASES = {
+CASES: dict[str, dict[str, object]] = {
     "batch": {"predictions": "24h", "features": "24h", "level": "explain"},
     "batch-ranking": {"predictions": "24h", "features": "24h", "output": "ranking"},
     "batch-queue": {

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pytest import MonkeyPatch
 
 from groundplan.serving import log
 from groundplan.serving.log import Log, Prediction, Taken, read
@@ -80,7 +80,7 @@ def test_a_torn_row_is_left_out_and_the_next_one_is_not(tmp_path: Path) -> None:
     assert [row.number for row in read(tmp_path)] == [1, 3]
 
 
-def test_files_are_rotated_by_size(tmp_path: Path, monkeypatch: MonkeyPatch) -> None:
+def test_files_are_rotated_by_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file is closed once it has reached its size, and reading goes through all of them."""
     monkeypatch.setattr(log, "ROTATE", 200)
     written = Log(tmp_path)

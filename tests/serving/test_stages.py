@@ -96,7 +96,8 @@ def test_wrong_input_is_the_callers_and_has_no_fallback() -> None:
 
 def test_a_fallback_may_refuse() -> None:
     """Where the fallback is to refuse, the request ends there."""
-    pipeline = Pipeline(plan(100 * MS, a=60 * MS), {"a": Step(lambda request: None, refuse("a"))})
+    steps: dict[str, Step[list[str]]] = {"a": Step(lambda request: None, refuse("a"))}
+    pipeline = Pipeline(plan(100 * MS, a=60 * MS), steps)
     with pytest.raises(Refused, match="a cannot answer in time"):
         run(pipeline, ago_ns=90_000_000)
 

@@ -1,7 +1,7 @@
 """Which pattern runs a project: the one that its answers decide."""
 
-from types import ModuleType
 from importlib import import_module
+from types import ModuleType
 from typing import Final
 
 from groundplan.decision import decide

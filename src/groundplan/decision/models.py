@@ -141,7 +141,7 @@ MODEL: Final = Role(
         Rule(
             "model-encoder-latency",
             "text_encoder",
-            ("latency.p99", "candidates.per_request"),
+            _ASKED,
             lambda a, w: (
                 a.pattern == "realtime" and not work.fits(w.ns["encoder"], "realtime", a, w)
             ),
@@ -275,7 +275,7 @@ EXPLAINER: Final = Role(
         Rule(
             "explainer-trees-latency",
             "tree_attributions",
-            _ASKED,
+            (*_KIND, *_ASKED),
             lambda a, w: a.pattern != "batch" and not work.fits(_reasons(a, w), a.pattern, a, w),
             lambda a, w: (
                 f"the attributions take {show_duration(_reasons(a, w) / 1000)}, which "

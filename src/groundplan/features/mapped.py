@@ -13,7 +13,8 @@ from groundplan.units import show_size
 
 T = TypeVar("T")
 
-_FIRST_SIZE: Final = 1 << 26
+FIRST_SIZE: Final = 1 << 26
+"""64 MiB: the state of some hundred thousand events."""
 
 
 class Mapped:
@@ -25,18 +26,19 @@ class Mapped:
 
     Args:
         path: the folder; made where it is not there.
+        size: bytes to begin with.
 
     Raises:
         EngineError: the folder cannot be used, or the disk is full.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, size: int = FIRST_SIZE) -> None:
         self._turn = threading.RLock()
         self._still = threading.Lock()  # held by what must not meet a move of the map
         try:
             path.mkdir(parents=True, exist_ok=True)
             data = path / "data.mdb"
-            size = max(_FIRST_SIZE, data.stat().st_size if data.exists() else 0)
+            size = max(size, data.stat().st_size if data.exists() else 0)
             self._env = lmdb.open(str(path), map_size=size, writemap=True, sync=False)
         except (OSError, lmdb.Error) as error:
             raise EngineError(

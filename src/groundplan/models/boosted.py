@@ -1,6 +1,7 @@
 """Gradient-boosted trees by LightGBM: trained the same from the same data, one row in few us."""
 
 import ctypes
+import hashlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,7 @@ Progress = Callable[[int, int], None]
 
 _FLOAT64: Final = 1  # C_API_DTYPE_FLOAT64
 _PROBABILITY: Final = 0  # C_API_PREDICT_NORMAL
+_MARK: Final = b"sha256="
 _ALONE: Final = b"num_threads=1"  # for one row, more threads only wait for each other
 
 
@@ -122,7 +124,7 @@ class Trees:
     """
 
     def __init__(self, text: str) -> None:
-        # LightGBM may end the process over a damaged text, so it gets only what is sound.
+        # LightGBM ends the process over some damaged texts, so it gets only what is sound.
         self.parsed = forest.trees(text)
         try:
             self._booster = lightgbm.Booster(model_str=text)
@@ -152,8 +154,9 @@ class Trees:
         return np.asarray(self._booster.predict(matrix, num_threads=threads), dtype=np.float64)
 
     def save(self, folder: Path) -> None:
-        """Writes `trees.txt` into the folder."""
-        written(folder / FILE, self.text.encode())
+        """Writes `trees.txt` into the folder: LightGBM's text, its checksum the last line."""
+        text = self.text.encode()
+        written(folder / FILE, text + _checksum(text))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -162,10 +165,16 @@ class Trees:
         Raises:
             BuildError: the file is missing or damaged.
         """
-        try:
-            return cls(content(folder / FILE).decode())
-        except UnicodeDecodeError as error:
-            raise BuildError(f"{folder / FILE} is damaged ({error}): build it again") from error
+        whole = content(folder / FILE)
+        text, mark, _ = whole.rpartition(_MARK)
+        if not mark or whole != text + _checksum(text):
+            raise BuildError(f"{folder / FILE} is damaged (its checksum differs): build it again")
+        return cls(text.decode())
+
+
+def _checksum(text: bytes) -> bytes:
+    """The last line of the file, which LightGBM passes over."""
+    return _MARK + hashlib.sha256(text).hexdigest().encode() + b"\n"
 
 
 class _Row:

@@ -4,6 +4,8 @@ Only what our own models contain is read: binary objective, numerical splits, co
 The rules for zero and missing values are LightGBM's own.
 """
 
+import math
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +14,6 @@ import numpy as np
 from groundplan.errors import BuildError
 from groundplan.models.scorer import Bools, Floats
 
-_DEFAULT_LEFT: Final = 2
 _ZERO: Final = float(np.float32(1e-35))  # LightGBM takes anything this small for zero
 _MISSING: Final = ("none", "zero", "nan")
 
@@ -88,51 +89,100 @@ class Forest:
 def trees(text: str) -> Forest:
     """The trees of a model in LightGBM's text format.
 
+    Every field of a tree is checked, also those that are not used here: LightGBM itself ends the
+    process over a number that it cannot read.
+
     Raises:
         BuildError: the text is damaged, or holds what is not supported here.
     """
-    head, end, _ = text.partition("\nend of trees\n")
-    if not end:
-        raise BuildError("the model text stops half-way: build the model again")
+    head, end, _ = text.partition("\n\nend of trees\n")
     header, *blocks = head.split("\n\nTree=")
-    facts = _facts(header)
+    if not end or not header.startswith("tree\n"):
+        raise BuildError("this is no whole model text in LightGBM's format: build the model again")
+    facts = dict(line.split("=", 1) for line in header.splitlines() if "=" in line)
     if facts.get("num_class") != "1" or facts.get("objective") != "binary sigmoid:1":
         raise BuildError("the model has no binary objective: train it as BoostedTrees does")
     if "average_output" in header.splitlines():
         raise BuildError("the model averages its trees: only boosted trees, which add, are read")
     try:
         names = tuple(facts["feature_names"].split())
-        if len(names) != int(facts["max_feature_idx"]) + 1:
-            raise ValueError("as many feature names as features are needed")
-        return Forest(names, tuple(_tree(_facts(block), len(names)) for block in blocks))
-    except (KeyError, IndexError, ValueError) as error:
-        raise BuildError(f"the model text is damaged ({error!r}): build the model again") from error
+        _check_header(facts, names, blocks)
+        return Forest(names, tuple(_tree(block, len(names)) for block in blocks))
+    except (KeyError, ValueError) as error:
+        raise BuildError(f"the model text is damaged ({error}): build the model again") from error
 
 
-def _facts(block: str) -> dict[str, str]:
-    pairs = (line.partition("=") for line in block.splitlines())
-    return {key: value for key, equals, value in pairs if equals}
+def _check_header(facts: dict[str, str], names: tuple[str, ...], blocks: list[str]) -> None:
+    """LightGBM cuts the text by the sizes that its header gives, so they have to be true."""
+    # Splitting took the two line ends between a block and the next away.
+    sizes = [len(f"Tree={block}\n\n".encode()) for block in blocks]
+    if facts["tree_sizes"].split() != list(map(str, sizes)):
+        raise ValueError("the sizes of the trees are not those in the header")
+    if facts["max_feature_idx"] != str(len(names) - 1) or not names:
+        raise ValueError("there is not one name for each feature")
+    if len(facts["feature_infos"].split()) != len(names) or facts["num_tree_per_iteration"] != "1":
+        raise ValueError("the header contradicts itself")
 
 
-def _tree(facts: dict[str, str], features: int) -> Tree:
-    if facts.get("num_cat", "0") != "0":
+_PER_NODE: Final = (
+    "split_feature",
+    "threshold",
+    "decision_type",
+    "left_child",
+    "right_child",
+    "internal_count",
+    "split_gain",
+    "internal_value",
+    "internal_weight",
+)
+_PER_LEAF: Final = ("leaf_value", "leaf_count", "leaf_weight")
+_SINGLE: Final = ("num_leaves", "num_cat", "is_linear", "shrinkage")
+_REAL: Final = re.compile(r"-?([0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?|inf|nan)", re.ASCII)
+_WHOLE: Final = re.compile(r"-?[0-9]{1,9}", re.ASCII)
+_WHOLE_FIELDS: Final = frozenset(
+    {*_SINGLE[:3], "split_feature", "decision_type", "left_child", "right_child"}
+    | {"internal_count", "leaf_count"}
+)
+
+
+def _tree(block: str, features: int) -> Tree:
+    lines = block.splitlines()[1:]
+    if "num_cat=0" not in lines:
         raise BuildError(
             "the model splits on categories, which have no exact reasons here yet: "
             "give numerical inputs"
         )
-    if facts.get("is_linear", "0") != "0":
+    if "is_linear=0" not in lines:
         raise BuildError("the model has linear leaves, which have no exact reasons: leave them out")
-    leaves = int(facts["num_leaves"])
-    values = tuple(map(float, facts["leaf_value"].split()))
+    fields = dict(_field(line) for line in lines if line)
+    (leaves,) = fields["num_leaves"]
+    for names, length in ((_PER_NODE, leaves - 1), (_PER_LEAF, leaves), (_SINGLE, 1)):
+        for name in names:
+            # A tree without a split leaves its leaf's weight out.
+            if len(fields[name]) != length and not (leaves == 1 and name == "leaf_weight"):
+                raise ValueError(f"{name} has {len(fields[name])} numbers, not {length:.0f}")
+    values = tuple(fields["leaf_value"])
+    # A threshold may be infinite, where only missing values go right.
+    if not all(map(math.isfinite, values)) or any(map(math.isnan, fields["threshold"])):
+        raise ValueError("a leaf or a threshold is no number")
     if leaves == 1:
         return Tree((), values, (1.0,))
-    counts = tuple(map(float, facts["leaf_count"].split()))
-    columns = [facts[name].split() for name in _COLUMNS]
-    if {leaves - 1} != {len(column) for column in columns} or len(values) != leaves:
-        raise ValueError(f"a tree of {leaves} leaves has lists of another length")
-    nodes = tuple(_node(row) for row in zip(*columns, strict=True))
+    nodes = tuple(map(_node, zip(*(fields[name] for name in _PER_NODE[:6]), strict=True)))
+    counts = tuple(fields["leaf_count"])
     _check(nodes, counts, features)
     return Tree(nodes, values, counts)
+
+
+def _field(line: str) -> tuple[str, list[float]]:
+    name, _, text = line.partition("=")
+    if name not in _PER_NODE + _PER_LEAF + _SINGLE:
+        raise ValueError(f"a tree has no {name!r}")
+    form = _WHOLE if name in _WHOLE_FIELDS else _REAL
+    numbers = text.split()
+    wrong = [each for each in numbers if not form.fullmatch(each)]
+    if wrong:
+        raise ValueError(f"{name} holds {wrong[0]!r}")
+    return name, [float(each) for each in numbers]
 
 
 def _check(nodes: tuple[Node, ...], counts: tuple[float, ...], features: int) -> None:
@@ -148,25 +198,17 @@ def _check(nodes: tuple[Node, ...], counts: tuple[float, ...], features: int) ->
         raise ValueError("a node asks for a feature that has no name")
 
 
-_COLUMNS: Final = (
-    "split_feature",
-    "threshold",
-    "decision_type",
-    "left_child",
-    "right_child",
-    "internal_count",
-)
-
-
-def _node(row: tuple[str, ...]) -> Node:
+def _node(row: tuple[float, ...]) -> Node:
     feature, threshold, decision, left, right, count = row
-    kind = int(decision)
+    missing, default_left = divmod(int(decision), 4)
+    if not 0 <= missing < len(_MISSING) or default_left & 1:
+        raise ValueError(f"decision_type holds {decision:.0f}")
     return Node(
         feature=int(feature),
-        threshold=float(threshold),
-        missing=_MISSING[kind >> 2],
-        missing_left=bool(kind & _DEFAULT_LEFT),
+        threshold=threshold,
+        missing=_MISSING[missing],
+        missing_left=bool(default_left),
         left=int(left),
         right=int(right),
-        count=float(count),
+        count=count,
     )

@@ -2,12 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter_ns
-from typing import Final
 
-import pyarrow.parquet as pq
 from starlette.applications import Starlette
 
 from groundplan.errors import BuildError
