@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 from hypothesis import strategies as st
 
-from groundplan.constraints import FIELDS, Answers, render
+from groundplan.constraints import FIELDS, Answers
 from groundplan.constraints.answers import RECORDS
 from groundplan.constraints.kind import Choice, Count, Duration, Flag, Fraction, Rate, Size
 from groundplan.decision.case import Case
@@ -153,8 +153,3 @@ def scaled(factor: float) -> Costs:
         name: Cost(row.value * factor, "us", row.what) for name, row in reference().rows.items()
     }
     return Costs(f"x{factor}", "none", "2025-01-01", "none", rows)
-
-
-def text_of(answers: Answers) -> str:
-    """The file that states the answers."""
-    return render(answers)

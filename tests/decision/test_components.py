@@ -15,6 +15,7 @@ from groundplan.decision.components import ROLES, roles_of
 from groundplan.decision.costs import Costs, reference
 from groundplan.decision.role import Role, shape
 from groundplan.decision.ruling import Rule
+from groundplan.decision.work import own, wait
 
 RULES = [(role, rule) for role in ROLES for rule in role.rules]
 SHAPES = ("batch", "batch-answer", "realtime", "realtime-answer", "ranking", "rag")
@@ -148,7 +149,7 @@ def test_a_component_rule_reads_what_it_says(role: Role, rule: Rule) -> None:
         read |= witness.read
     # The model follows from answers; a rule that asks for it lists those.
     derived = {"output", "kind", "level"} if "model" in read else set()
-    assert slots == (read | derived) - {"model", "pattern"}
+    assert slots == (read | derived) - {"model", "pattern", "taken"}
 
 
 def components(**changes: Any) -> dict[str, str]:
@@ -228,6 +229,24 @@ def test_a_cross_encoder_reads_the_top_50_where_that_fits() -> None:
     assert components(**FEED | {"p99": "1m", "per_request": 10**7})["reranker"] == (
         "cross_encoder_top_50"
     )
+
+
+@given(random_answers())
+@settings(max_examples=200)
+def test_components_fit_together(answers: Answers) -> None:
+    """Exact search and a cross-encoder are chosen only where both fit one request."""
+    decision = decide(answers)
+    chosen = {role: part.choice for role, part in decision.components.items()}
+    if decision.pattern not in {"ranking", "rag"}:
+        return
+    case, work = Case(answers), reference().work
+    spent = own(decision.pattern, case, work)
+    if chosen["index"] == "exact":
+        corpus = case.per_request if case.catalog is None else case.catalog
+        spent += corpus * work.ns["vector_exact"] - work.ns["vector_probe"]
+    if chosen["reranker"] == "cross_encoder_top_50":
+        spent += 50 * work.ns["pair"]
+    assert 10 * spent + 8 * wait(decision.pattern, case, work) <= 8 * 1000 * case.p99
 
 
 def test_a_batch_runs_as_rarely_as_it_may() -> None:

@@ -57,7 +57,7 @@ def sourced(**changes: Any) -> Source:
         (lambda: sourced(labels={"b": "soon"}), "not a duration"),
         (lambda: sourced(lateness="1"), "not a duration"),
         (lambda: sourced(id_type=float), "int or str"),
-        (lambda: features(), "at least one"),
+        (features, "at least one"),
         (lambda: features(PAYMENTS.shop), "is text"),
         (lambda: features(PAYMENTS.amount > 5), "has no name of its own"),
         (lambda: features(PAYMENTS.amount, PAYMENTS.amount), "stands twice"),
@@ -84,7 +84,7 @@ def test_derived_names_and_descriptions_come_from_the_definition() -> None:
         CARD.mean("amount", "90m"),
         CARD.sum("ok", "7d"),
         CARD.mean("fraud", "30d", delay="7d"),
-        PAYMENTS["name"] == "x" if False else PAYMENTS.amount,
+        PAYMENTS.amount,
         PAYMENTS.time.hour(),
     )
     assert dict(zip(inputs.names, inputs.descriptions, strict=True)) == {

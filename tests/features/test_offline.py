@@ -22,7 +22,7 @@ ROWS = [
 ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(orders())
 def test_every_value_equals_the_naive_twin(events: list[Event]) -> None:
     """Random orders with ties, in any order of rows, give the twin's values, bit for bit."""

@@ -22,7 +22,7 @@ _json = st.recursive(
 
 
 def taken(number: int, event: bytes = b"{}") -> Taken:
-    return Taken(number, number, msgspec.Raw(event))
+    return Taken(number, msgspec.Raw(event))
 
 
 @settings(max_examples=50, deadline=None)
@@ -41,7 +41,7 @@ def test_what_is_appended_is_read_back(
         written.append(taken(number, body))
     written.close()
     rows = list(read(folder))
-    assert [row.number for row in rows] == list(range(len(sent)))
+    assert [row.at for row in rows] == list(range(len(sent)))
     assert [msgspec.json.decode(row.event) for row in rows] == values
 
 
@@ -50,7 +50,6 @@ def test_missing_values_come_back_as_missing(tmp_path: Path) -> None:
     written = Log(tmp_path)
     row = Prediction(
         at=1,
-        number=1,
         event=msgspec.Raw(b"{}"),
         features=(1.5, float("nan")),
         score=0.1,
@@ -77,7 +76,7 @@ def test_a_torn_row_is_left_out_and_the_next_one_is_not(tmp_path: Path) -> None:
     again = Log(tmp_path)
     again.append(taken(3))
     again.close()
-    assert [row.number for row in read(tmp_path)] == [1, 3]
+    assert [row.at for row in read(tmp_path)] == [1, 3]
 
 
 def test_files_are_rotated_by_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +87,7 @@ def test_files_are_rotated_by_size(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         written.append(taken(number))
     written.close()
     assert len(list(tmp_path.glob("*.ndjson"))) > 5
-    assert [row.number for row in read(tmp_path)] == list(range(50))
+    assert [row.at for row in read(tmp_path)] == list(range(50))
 
 
 _WRITER = """
@@ -98,7 +97,7 @@ import msgspec
 from groundplan.serving.log import Log, Taken
 log = Log(Path(sys.argv[1]))
 for number in range(10**9):
-    log.append(Taken(number, number, msgspec.Raw(b"{}")))
+    log.append(Taken(number, msgspec.Raw(b"{}")))
     print(number, flush=True)
 """
 

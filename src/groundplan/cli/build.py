@@ -21,7 +21,8 @@ from groundplan.project import Project
 def build(project: Project, data: Path | None, no_live: bool, as_json: bool) -> None:
     """Compute features, train, judge, choose thresholds and write an immutable build.
 
-    The build goes to PROJECT/.groundplan/builds; the channel `live` then points at it.
+    The build goes to PROJECT/.groundplan/builds; the channel `live` then points at it, if it
+    passes its gate. Exit codes: 0 built, 2 built but not good enough to go live, 1 error.
 
     \b
     Examples:
@@ -29,6 +30,7 @@ def build(project: Project, data: Path | None, no_live: bool, as_json: bool) -> 
       groundplan build card-fraud --data transactions.parquet
     """
     import json
+    import sys
 
     from groundplan.cli.figures import show
     from groundplan.cli.flows import flow
@@ -38,5 +40,6 @@ def build(project: Project, data: Path | None, no_live: bool, as_json: bool) -> 
         made = flow(project).build(project, data, report, live=not no_live)
     if as_json:
         click.echo(json.dumps(made.manifest.report, indent=2))
-        return
-    show(made)
+    else:
+        show(made)
+    sys.exit(0 if made.manifest.report["gate"]["passed"] else 2)

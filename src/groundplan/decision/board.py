@@ -42,14 +42,19 @@ def _readers(domain: Domain) -> Readers:
     return tuple((1 << i, rule.when) for i, rule in enumerate(_RULES) if domain.key in rule.reads)
 
 
-def _edges(domain: Domain) -> tuple[Callable[[Case, Work], int | None], ...]:
+def _edges(domain: Domain) -> tuple[tuple[int, Callable[[Case, Work], int | None]], ...]:
     # Rules that share a budget share its edge; the same function needs to be asked once only.
-    found = [edge for rule in _RULES for slot, edge in rule.edges if slot == domain.slot]
-    return tuple(dict.fromkeys(found))
+    found: dict[Callable[[Case, Work], int | None], int] = {}
+    for i, rule in enumerate(_RULES):
+        for slot, edge in rule.edges:
+            if slot == domain.slot:
+                found[edge] = found.get(edge, 0) | 1 << i
+    return tuple((bits, edge) for edge, bits in found.items())
 
 
 READERS: Final = {domain.slot: _readers(domain) for domain in DOMAINS.values()}
 READ_BY: Final = {slot: sum(bit for bit, _ in readers) for slot, readers in READERS.items()}
+EVERY: Final = (1 << len(_RULES)) - 1
 EDGES: Final = {domain.slot: _edges(domain) for domain in DOMAINS.values()}
 AGAINST: Final = tuple(
     (name, sum(1 << i for i, rule in enumerate(_RULES) if rule.out == name)) for name in NAMES
@@ -101,13 +106,13 @@ class Board:
         a, w = self.case, self.work
         return outcome(sum(1 << i for i, rule in enumerate(_RULES) if rule.when(a, w)))
 
-    def edges(self, domain: Domain) -> list[int]:
-        """The values at which some rule turns, in order, with the others as they stand."""
+    def edges(self, domain: Domain, rules: int = EVERY) -> list[int]:
+        """The values at which some of the rules turns, in order, with the others as they stand."""
         a, w = self.case, self.work
-        found = {edge(a, w) for edge in EDGES[domain.slot]}
+        found = {edge(a, w) for bits, edge in EDGES[domain.slot] if bits & rules}
         return sorted(e for e in found if e is not None and domain.least < e <= domain.most)
 
-    def moves(self, domain: Domain) -> list[Any]:
+    def moves(self, domain: Domain, rules: int = EVERY) -> list[Any]:
         """For each range of values with outcomes of its own, the one nearest to the start.
 
         Enumerations: every other value, the nearest in its order first. Where nothing is stated,
@@ -117,7 +122,7 @@ class Board:
         if domain.values:
             others = [value for value in domain.values if value != start]
             return sorted(others, key=lambda value: self.rank(domain, value))
-        edges = self.edges(domain)
+        edges = self.edges(domain, rules)
         if start is None:
             tops = [e - 1 for e in edges]
             return [edges[-1] if edges else domain.least, *reversed(tops)]

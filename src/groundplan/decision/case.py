@@ -8,7 +8,8 @@ from groundplan.constraints import FIELDS, Answers
 class Case:
     """One set of answers that can be changed slot by slot; the slot of `latency.p99` is `p99`.
 
-    `pattern` and `model` are not answers: the decision fills them in, for the components.
+    `pattern`, `model` and `taken` are not answers: the decision fills them in for the
+    components, `taken` with the nanoseconds of a request that those chosen so far take.
     """
 
     __slots__ = (
@@ -34,6 +35,7 @@ class Case:
         "private_corpus",
         "requests",
         "streamed",
+        "taken",
         "throughput",
     )
 
@@ -62,6 +64,7 @@ class Case:
         self.engines: dict[str, str] = answers.engines
         self.pattern: str = ""
         self.model: str = ""
+        self.taken: int = 0
 
 
 def shown(key: str, value: Any) -> Any:

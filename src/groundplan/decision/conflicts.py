@@ -60,8 +60,9 @@ def conflicts(answers: Answers, costs: Costs | None = None) -> tuple[Conflict, .
         return ()
     sets = _smallest_conflicts(board)
     every = frozenset().union(*sets)
+    known: dict[tuple[str, ...], WayOut | None] = {}
     return tuple(
-        Conflict(_sorted(one), _because(board, one), _nearest(board, one, every))
+        Conflict(_sorted(one), _because(board, one), _nearest(board, one, every, known))
         for one in sorted(sets, key=lambda one: (_unstated(board, one), len(one), _places(one)))
     )
 
@@ -134,7 +135,9 @@ def _here(board: Board, rule: Rule) -> list[_Set]:
     return _kills(board, rule, board.start["output"]) if rule.instead is None else []
 
 
-def _nearest(board: Board, one: _Set, every: _Set) -> tuple[WayOut, ...]:
+def _nearest(
+    board: Board, one: _Set, every: _Set, known: dict[tuple[str, ...], WayOut | None]
+) -> tuple[WayOut, ...]:
     """The ways out that move an answer of the set: alone, or else with one of other conflicts.
 
     No way out contains a smaller one. Only where two answers do not suffice are more of them moved.
@@ -144,8 +147,13 @@ def _nearest(board: Board, one: _Set, every: _Set) -> tuple[WayOut, ...]:
     for size in range(1, len(others) + 1):
         for keys in combinations(others, size):
             larger = any(set(way.answers) <= set(keys) for way in found)
-            if not larger and one.intersection(keys):
-                found += [way for way in (_way_out(board, keys),) if way is not None]
+            if larger or not one.intersection(keys):
+                continue
+            if keys not in known:
+                known[keys] = _way_out(board, keys)
+            way = known[keys]
+            if way is not None:
+                found.append(way)
         if found and size > 1:
             break
     return tuple(found)

@@ -142,10 +142,10 @@ def _together(board: Board, one: Domain, two: Domain, wanted: set[str | None]) -
     ones = [rule for rule in READERS[one.slot] if rule[0] & open_ & ~READ_BY[two.slot]]
     twos = [rule for rule in READERS[two.slot] if rule[0] & open_]
     hits: _Hits = {}
-    for first in _firsts(board, one, two):
+    for first in _firsts(board, one, two, open_):
         board.put(one.slot, first)
         fired = rest | board.fired(ones)
-        for second in board.moves(two):
+        for second in board.moves(two, open_):
             board.put(two.slot, second)
             pattern = outcome(fired | board.fired(twos))
             if pattern in wanted:
@@ -162,7 +162,7 @@ def _open(fixed: int) -> int:
     return sum((against for _, against in AGAINST if not fixed & against), IMPOSSIBLE_BIT)
 
 
-def _firsts(board: Board, one: Domain, two: Domain) -> list[Any]:
+def _firsts(board: Board, one: Domain, two: Domain, rules: int) -> list[Any]:
     """The values of the first answer at which the range of outcomes over the second changes.
 
     Budgets are straight lines or hyperbolas that do not cross, so what can be reached changes
@@ -173,12 +173,12 @@ def _firsts(board: Board, one: Domain, two: Domain) -> list[Any]:
     if two.values:
         places = list(two.values)
     else:
-        edges = board.edges(two)
+        edges = board.edges(two, rules)
         places = [two.least, two.most, *edges, *(edge - 1 for edge in edges)]
         places += [None] if two.optional else []
     found = set()
     for place in places:
         board.put(two.slot, place)
-        found.update(board.moves(one))
+        found.update(board.moves(one, rules))
     board.back(two.slot)
     return sorted(found, key=lambda value: board.rank(one, value))

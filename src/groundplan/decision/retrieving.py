@@ -28,6 +28,11 @@ def _scan(a: Case, w: Work) -> int:
     return _corpus(a) * w.ns["vector_exact"]
 
 
+def _pairs(w: Work) -> int:
+    """Nanoseconds to read the request with each candidate of a page or two."""
+    return work.RERANKED * w.ns["pair"]
+
+
 def _crowded(extra: int, a: Case) -> bool:
     """Would so many nanoseconds per request alone fill the stated cores?"""
     if a.cores is None:
@@ -84,7 +89,12 @@ INDEX: Final = Role(
     "index",
     (
         Option("none", "counts and words are looked up, there are no vectors", _RANKING),
-        Option("exact", "every vector is compared: nothing to build, tune or miss", _SEARCH),
+        Option(
+            "exact",
+            "every vector is compared: nothing to build, tune or miss",
+            _SEARCH,
+            lambda a, w: _scan(a, w) - w.ns["vector_probe"],
+        ),
         Option("ivf_pq", "vectors in cells, compressed, the best compared exactly", _SEARCH),
     ),
     (
@@ -130,14 +140,15 @@ INDEX: Final = Role(
 )
 
 
-def _pairs(w: Work) -> int:
-    return work.RERANKED * w.ns["pair"]
-
-
 RERANKER: Final = Role(
     "reranker",
     (
-        Option("cross_encoder_top_50", "a network reads the request with each of 50", _SEARCH),
+        Option(
+            "cross_encoder_top_50",
+            "a network reads the request with each of 50",
+            _SEARCH,
+            lambda a, w: _pairs(w),
+        ),
         Option("none", "the order stands as it is", _SEARCH),
     ),
     (

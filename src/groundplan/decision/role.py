@@ -1,5 +1,6 @@
 """A role inside a pattern, the options that can fill it, and the choice by elimination."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -10,15 +11,17 @@ from groundplan.decision.work import Work
 
 
 class Option(NamedTuple):
-    """One way to fill a role: its name, what it is, and the shapes in which it is possible.
+    """One way to fill a role: its name, what it is, the shapes in which it is possible, its cost.
 
     A shape is a pattern, or a pattern with `-answer` where the output is a text: `batch`,
-    `realtime` and `ranking` say what they can do with numbers only.
+    `realtime` and `ranking` say what they can do with numbers only. `takes` is in nanoseconds
+    of a request, beyond what every request of the pattern takes.
     """
 
     name: str
     what: str
     shapes: frozenset[str]
+    takes: Callable[[Case, Work], int] = lambda a, w: 0
 
 
 class Role(NamedTuple):
@@ -56,7 +59,10 @@ def within(roles: tuple[Role, ...], form: str) -> tuple[Role, ...]:
 
 
 def fill(role: Role, a: Case, w: Work) -> Component:
-    """The first option that no rule rules out; the table's tests show that there is one."""
+    """The first option that no rule rules out; the table's tests show that there is one.
+
+    What it takes of a request is added to what the case has taken, for the roles that follow.
+    """
     rulings = tuple(
         [
             Ruling(rule.name, rule.out, rule.because(a, w), rule.reads)
@@ -66,4 +72,5 @@ def fill(role: Role, a: Case, w: Work) -> Component:
     )
     out = {ruling.rules_out for ruling in rulings}
     option = next(option for option in role.options if option.name not in out)
+    a.taken += option.takes(a, w)
     return Component(role.name, option.name, option.what, rulings)

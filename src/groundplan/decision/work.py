@@ -72,9 +72,9 @@ def most_in_time(a: Case, w: Work) -> int:
 
 
 def fits(extra: int, pattern: str, a: Case, w: Work) -> bool:
-    """Is there room in the p99 for so many nanoseconds more?"""
+    """Is there room in the p99 for so many nanoseconds more, beside the components so far?"""
     share, whole = HEADROOM
-    used = whole * (own(pattern, a, w) + extra) + share * wait(pattern, a, w)
+    used = whole * (own(pattern, a, w) + a.taken + extra) + share * wait(pattern, a, w)
     return used <= share * 1000 * a.p99
 
 

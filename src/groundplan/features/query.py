@@ -38,9 +38,9 @@ def compile_query(inputs: FeatureSet, events: exp.Select, keep: Iterable[str] = 
     through += [column(f"v_{field}") for field in read_fields(inputs)]
     through += [column(f"s_{field}") for field in inputs.summed]
     edges = _edges(inputs)
-    sums = exp.select(*through, *_sums(edges), copy=True).from_("events")
+    sums = exp.select(*through, *_sums(edges), copy=False).from_("events", copy=False)
     for key, edge in edges:
-        sums = sums.window(_frame(key, edge))
+        sums = sums.window(_frame(key, edge), copy=False)  # a copy for each would take most time
     return (
         exp.select(
             column(IDENTIFIER).as_(inputs.source.id, quoted=True),
@@ -50,12 +50,12 @@ def compile_query(inputs: FeatureSet, events: exp.Select, keep: Iterable[str] = 
                 for name, expression in zip(inputs.names, inputs.expressions, strict=True)
             ),
         )
-        .from_("valued")
-        .order_by(exp.column(POSITION))
-        .with_("events", as_=events)
-        .with_("summed", as_=sums)
-        .with_("counted", as_=exp.select("*", *_counts_and_totals(edges)).from_("summed"))
-        .with_("valued", as_=exp.select("*", *_values(inputs)).from_("counted"))
+        .from_("valued", copy=False)
+        .order_by(exp.column(POSITION), copy=False)
+        .with_("events", as_=events, copy=False)
+        .with_("summed", as_=sums, copy=False)
+        .with_("counted", as_=_added("summed", _counts_and_totals(edges)), copy=False)
+        .with_("valued", as_=_added("counted", _values(inputs)), copy=False)
     )
 
 
@@ -73,6 +73,11 @@ def read_fields(inputs: FeatureSet) -> tuple[str, ...]:
 def column(name: str) -> exp.Column:
     """A column, quoted, since its name may have capitals or spaces."""
     return exp.column(name, quoted=True)
+
+
+def _added(table: str, columns: list[Sql]) -> exp.Select:
+    """A table with more columns."""
+    return exp.select("*", *columns, copy=False).from_(table, copy=False)
 
 
 def _edges(inputs: FeatureSet) -> dict[tuple[str, int], list[str]]:

@@ -212,7 +212,7 @@ def _judge(
         rate=build.manifest.report["rows"]["train_positive"]
         / build.manifest.report["rows"]["train"],
     )
-    return Verification(
+    verification = Verification(
         build=build.manifest.build,
         machine=machine.describe(),
         sample=msgspec.Raw(sample),
@@ -220,6 +220,8 @@ def _judge(
         load=measured.load,
         consistency=found,
     )
+    (state / "report.json").write_bytes(msgspec.json.encode(verification))
+    return verification
 
 
 def _good(results: Results) -> list[bytes]:
@@ -236,9 +238,7 @@ def _recompute(
     rows = list(log.read(state / "log"))
     sent = traffic.events([bytes(row.event) for row in rows], source, history.schema)
     events = pa.concat_tables([history, sent])
-    arrival = np.concatenate(
-        [np.zeros(len(history), np.int64), [row.number for row in rows]]
-    ).astype(np.int64)
+    arrival = np.concatenate([np.zeros(len(history), np.int64), 1 + np.arange(len(rows))])
     answered = [(i, row) for i, row in enumerate(rows) if isinstance(row, log.Prediction)]
     predictions = [i for i, _ in answered]
     served = np.array(

@@ -1,6 +1,7 @@
 """The HTTP side of every server: bodies with a bound, errors that name the field, the routes."""
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter_ns
@@ -15,13 +16,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from groundplan.errors import InputError
+from groundplan.errors import EngineError, InputError
 from groundplan.serving.metrics import CONTENT_TYPE, Metrics
 from groundplan.serving.stages import Refused
 
 BODY: Final = 64 * 1024
 """Bytes of a request body, unless an endpoint allows more."""
 
+_logger: Final = logging.getLogger(__name__)
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -91,6 +93,9 @@ class Endpoint:
             status, answer = 422 if error.field else 400, problem(error.field, error.message)
         except Refused as error:
             status, extra, answer = 503, _LATER, problem("", str(error))
+        except (EngineError, OSError) as error:
+            _logger.error("%s failed", self._path, exc_info=error)
+            status, extra, answer = 503, _LATER, problem("", "nothing was recorded; try again")
         length = (b"content-length", b"%d" % len(answer))
         await send({"type": "http.response.start", "status": status, "headers": [*extra, length]})
         await send({"type": "http.response.body", "body": answer})

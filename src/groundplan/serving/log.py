@@ -22,7 +22,6 @@ class Prediction(Struct, frozen=True, tag="prediction", tag_field="kind"):
 
     Args:
         at: when it was answered, µs since 1970, UTC.
-        number: its place among all that the server took in.
         event: the request as it was sent.
         features: feature values in the order of the build's definitions; null where missing.
         score: the probability.
@@ -33,7 +32,6 @@ class Prediction(Struct, frozen=True, tag="prediction", tag_field="kind"):
     """
 
     at: int
-    number: int
     event: Raw
     features: tuple[float | None, ...]
     score: float
@@ -44,10 +42,14 @@ class Prediction(Struct, frozen=True, tag="prediction", tag_field="kind"):
 
 
 class Taken(Struct, frozen=True, tag="event", tag_field="kind"):
-    """An event that was taken into the history without being scored, or a label."""
+    """An event that was taken into the history without being scored, or a label.
+
+    Args:
+        at: when it was taken, µs since 1970, UTC.
+        event: the event as it was sent.
+    """
 
     at: int
-    number: int
     event: Raw
 
 
@@ -109,7 +111,7 @@ def _last_byte(file: Path) -> bytes:
 
 
 def read(folder: Path) -> Iterator[Row]:
-    """Every complete row of a log, in the order in which it was written."""
+    """Every complete row of a log, in the order in which the server took them in."""
     for file in sorted(folder.glob("*.ndjson")):
         with file.open("rb") as stream:
             for line in stream:

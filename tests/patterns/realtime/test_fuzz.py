@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 import schemathesis
-from conftest import Server
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -12,6 +11,8 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+
+from conftest import Server
 
 POSTS = ("/predict", "/events", "/v2/models/{name}/infer")
 GETS = ("/health/ready", "/metrics", "/v2", "/v2/models/{name}", "/v2/models/{name}/ready")

@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from groundplan import __version__
-from groundplan.errors import EngineError
+from groundplan.errors import EngineError, InputError
 from groundplan.features import Event, FeatureSet, Label, OnlineStore, Schema
 from groundplan.features.state import unknown
 from groundplan.models import (
@@ -120,7 +120,7 @@ class Scorer:
         self._versions = Versions(build.manifest.build, inputs.fingerprint(), __version__)
         self._words = dict(zip(inputs.names, inputs.descriptions, strict=True))
         self._unknown = unknown(inputs)
-        self._taken = 0
+        self._sample = self.schema.decode(msgspec.json.encode(self.schema.example()))
         steps: dict[str, Step[_Request]] = {
             "validate": Step(self._validate, refuse("validate")),
             "features": Step(self._join, self._join_unknown),
@@ -169,8 +169,7 @@ class Scorer:
         known = sum(self.store.label(label.id, label.name, label.value) for label in labels)
         for line in [body] if len(rows) == 1 else body.splitlines():
             if line.strip():
-                self._taken += 1
-                self.log.append(Taken(_now(), self._taken, Raw(line)))
+                self.log.append(Taken(_now(), Raw(line)))
         return Accepted(len(rows), len(events) - new, len(labels) - known)
 
     def contributions(self, matrix: Floats) -> Floats:
@@ -180,9 +179,11 @@ class Scorer:
     def fault(self) -> str:
         """Why this scorer cannot answer; empty when it can."""
         try:
-            self.store.stats()
+            self.store.peek(self._sample)
         except EngineError as error:
             return str(error)
+        except InputError:
+            pass  # the sample is older than what the store remembers: it answers all the same
         return ""
 
     def close(self) -> None:
@@ -220,11 +221,9 @@ class Scorer:
         request.decision = "step_up"
 
     def _log(self, request: _Request) -> None:
-        self._taken += 1
         self.log.append(
             Prediction(
                 at=_now(),
-                number=self._taken,
                 event=Raw(request.body),
                 features=tuple(request.row.tolist()),
                 score=request.score,

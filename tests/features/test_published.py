@@ -1,0 +1,126 @@
+"""The published transactions: the online values are the offline values, row by row."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pytest
+from feature_cases import fraud, same
+from shared_data import SHARED
+
+from groundplan.features import EmbeddedStore, Event, offline
+
+DAY = 86_400 * 10**6
+WEEK = 7 * DAY
+REPLAYED = 100_000
+
+
+def published(path: Path) -> pa.Table:
+    """Two months of the published transactions, to 2018-05-31, in order of time."""
+    with duckdb.connect() as connection:
+        return connection.execute(
+            "SELECT TRANSACTION_ID::BIGINT AS transaction_id, TX_DATETIME AS tx_datetime, "
+            "CUSTOMER_ID::BIGINT AS customer_id, TERMINAL_ID::BIGINT AS terminal_id, "
+            "TX_AMOUNT AS tx_amount, TX_FRAUD = 1 AS tx_fraud "
+            "FROM read_parquet(?) WHERE TX_DATETIME < TIMESTAMP '2018-06-01' ORDER BY ALL",
+            [str(path)],
+        ).to_arrow_table()
+
+
+def generated() -> pa.Table:
+    """As many events of as many cards and terminals, with same-second ties, from a generator."""
+    random = np.random.default_rng(5)
+    count = 550_000
+    start = int(datetime(2018, 4, 1, tzinfo=UTC).timestamp())
+    seconds = start + np.sort(random.integers(0, 61 * 86_400, count))
+    return pa.table(
+        {
+            "transaction_id": np.arange(count),
+            "tx_datetime": pa.array(seconds * 10**6, pa.timestamp("us")),
+            "customer_id": random.integers(0, 5_000, count),
+            "terminal_id": random.integers(0, 10_000, count),
+            "tx_amount": np.round(random.gamma(1.5, 35.0, count), 2),
+            "tx_fraud": random.random(count) < 0.01,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def transactions() -> pa.Table:
+    path = SHARED / "fraud_handbook" / "transactions.parquet"
+    return published(path) if path.exists() else generated()
+
+
+@pytest.fixture(scope="module")
+def columns(transactions: pa.Table) -> dict[str, npt.NDArray[np.int64]]:
+    """The columns as integers: time in us, amount in cents, fraud 0 or 1."""
+    amount = transactions.column("tx_amount").to_numpy()
+    return {
+        "id": transactions.column("transaction_id").to_numpy(),
+        "time": transactions.column("tx_datetime").cast("int64").to_numpy(),
+        "customer": transactions.column("customer_id").to_numpy(),
+        "terminal": transactions.column("terminal_id").to_numpy(),
+        "cents": np.floor(amount * 100 + 0.5).astype(np.int64),
+        "fraud": transactions.column("tx_fraud").to_numpy(zero_copy_only=False).astype(np.int64),
+    }
+
+
+@pytest.fixture(scope="module")
+def rows(transactions: pa.Table) -> npt.NDArray[np.float64]:
+    inputs = fraud()
+    return offline.matrix(offline.table(inputs, transactions), inputs.names)
+
+
+def test_a_hundred_thousand_rows_replayed_online_equal_the_offline_values(
+    tmp_path: Path,
+    transactions: pa.Table,
+    columns: dict[str, npt.NDArray[np.int64]],
+    rows: npt.NDArray[np.float64],
+) -> None:
+    """Ingested history, then row by row with each label a week late: every value bit for bit."""
+    inputs = fraud()
+    first = transactions.num_rows - REPLAYED
+    times, start = columns["time"], int(columns["time"][first])
+    events = zip(*(columns[name][first:].tolist() for name in list(columns)[:5]), strict=True)
+    frauds = np.flatnonzero((columns["fraud"] == 1) & (times + WEEK >= start))
+    labels = iter([(int(times[at]) + WEEK, int(columns["id"][at])) for at in frauds])
+    known = pa.array((columns["fraud"] == 1) & (times + WEEK < start))
+    at = transactions.column_names.index("tx_fraud")
+    history = transactions.set_column(at, "tx_fraud", known).slice(0, first)
+    online = np.empty((REPLAYED, len(inputs.names)))
+    with EmbeddedStore(tmp_path, inputs) as store:
+        store.ingest(history)
+        due, late = next(labels)
+        for number, (identifier, time, customer, terminal, cents) in enumerate(events):
+            while due <= time:
+                assert store.label(late, "tx_fraud", True)
+                due, late = next(labels, (1 << 62, -1))
+            online[number] = store.join(Event(identifier, time, (customer, terminal, cents)))
+    different = [at for at in range(REPLAYED) if not same(online[at], rows[first + at])]
+    assert different == []
+
+
+def test_sampled_rows_equal_the_rule_over_the_whole_history(
+    columns: dict[str, npt.NDArray[np.int64]], rows: npt.NDArray[np.float64]
+) -> None:
+    """Three hundred rows, each recomputed from every transaction by the rule as it is stated."""
+    names = fraud().names
+    sample = np.random.default_rng(3).choice(len(rows), 300, replace=False)
+    for at in sample:
+        age = columns["time"][at] - columns["time"]
+        mine = columns["customer"] == columns["customer"][at]
+        there = columns["terminal"] == columns["terminal"][at]
+        row = dict(zip(names, rows[at].tolist(), strict=True))
+        for days in (1, 7, 30):
+            counted = mine & (age > 0) & (age < days * DAY)
+            number = int(counted.sum()) + 1
+            cents = int(columns["cents"][counted].sum() + columns["cents"][at])
+            assert row[f"customer_nb_tx_{days}d"] == number
+            assert row[f"customer_avg_amount_{days}d"] == cents / number / 100
+            counted = there & (age >= WEEK) & (age < WEEK + days * DAY)
+            number, frauds = int(counted.sum()), int(columns["fraud"][counted].sum())
+            assert row[f"terminal_nb_tx_{days}d"] == number
+            assert row[f"terminal_risk_{days}d"] == (frauds / number if number else 0.0)
