@@ -21,8 +21,17 @@ def commands(text: str) -> Iterator[tuple[str, str]]:
     for block in BLOCK.findall(text):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             lines = part.splitlines()
-            count = next(i for i, line in enumerate(lines) if not line.endswith("\\")) + 1
+            count = next(i for i in range(1, len(lines) + 1) if complete("\n".join(lines[:i])))
             yield "\n".join(lines[:count]), "\n".join(lines[count:])
+
+
+def complete(command: str) -> bool:
+    """Whether a shell would run this, or wait for the next line."""
+    try:
+        shlex.split(command)
+    except ValueError:
+        return False
+    return not command.endswith("\\")
 
 
 def free_port() -> int:

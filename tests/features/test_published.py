@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pytest
-from feature_cases import fraud, same
-from shared_data import SHARED
 
+from feature_cases import fraud, same
 from groundplan.features import EmbeddedStore, Event, offline
+from shared_data import SHARED
 
 DAY = 86_400 * 10**6
 WEEK = 7 * DAY
