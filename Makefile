@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DEMO ?= .groundplan/demo
+DEMO ?= .groundplan/card-fraud
 DATA ?= $(wildcard ../shared/data/fraud_handbook/transactions.parquet)
 
 .PHONY: env demo test lint clean

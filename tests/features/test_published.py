@@ -21,12 +21,12 @@ REPLAYED = 100_000
 def published(path: Path) -> pa.Table:
     """Two months of the published transactions, to 2018-05-31, in order of time."""
     with duckdb.connect() as connection:
-        return connection.execute(
+        return connection.sql(
             "SELECT TRANSACTION_ID::BIGINT AS transaction_id, TX_DATETIME AS tx_datetime, "
             "CUSTOMER_ID::BIGINT AS customer_id, TERMINAL_ID::BIGINT AS terminal_id, "
-            "TX_AMOUNT AS tx_amount, TX_FRAUD = 1 AS tx_fraud "
-            "FROM read_parquet(?) WHERE TX_DATETIME < TIMESTAMP '2018-06-01' ORDER BY ALL",
-            [str(path)],
+            "TX_AMOUNT AS tx_amount, TX_FRAUD = 1 AS tx_fraud FROM read_parquet($path) "
+            "WHERE TX_DATETIME < TIMESTAMP '2018-06-01' ORDER BY TX_DATETIME, TRANSACTION_ID",
+            params={"path": str(path)},
         ).to_arrow_table()
 
 

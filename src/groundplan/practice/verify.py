@@ -21,14 +21,14 @@ import pyarrow.parquet as pq
 from msgspec import Struct
 
 from groundplan.errors import BuildError, EngineError
+from groundplan.features import FeatureSet
 from groundplan.monitoring import consistency
-from groundplan.patterns.realtime.definition import Definition, define
+from groundplan.patterns.realtime.opening import live
 from groundplan.patterns.realtime.training import HISTORY, REPLAY
 from groundplan.practice import load, machine, traffic
 from groundplan.practice.promises import Measured, Promise, promises
 from groundplan.practice.results import Percentiles, Results, Summary
 from groundplan.project import Project
-from groundplan.rollout import channels
 from groundplan.rollout.builds import Build
 from groundplan.serving import log
 
@@ -80,11 +80,10 @@ def verify(project: Project, seconds: float, report: Report) -> Verification:
         BuildError: there is no live build, or its definitions have changed since.
         EngineError: the server did not start, or died.
     """
-    build = channels.read(project.home, channels.LIVE)
-    definition = define(project)
+    build, inputs = live(project)
     plan = build.manifest.plan
     rate = plan.throughput / 1e9
-    bodies = _bodies(build, definition, math.ceil(rate * (seconds + WARMUP)))
+    bodies = _bodies(build, inputs, math.ceil(rate * (seconds + WARMUP)))
     state = project.home / "verify"
     shutil.rmtree(state, ignore_errors=True)
     with _server(project, state) as url:
@@ -97,11 +96,11 @@ def verify(project: Project, seconds: float, report: Report) -> Verification:
             warmup=WARMUP,
             progress=lambda done, total: report(f"load at {rate:,.0f}/s", done, total),
         )
-        probes = _probe(url, bodies[-PROBES:], definition, report)
-    return _judge(project, build, state, sample, results, probes, definition, report)
+        probes = _probe(url, bodies[-PROBES:], inputs, report)
+    return _judge(project, build, state, sample, results, probes, inputs, report)
 
 
-def _bodies(build: Build, definition: Definition, count: int) -> list[bytes]:
+def _bodies(build: Build, inputs: FeatureSet, count: int) -> list[bytes]:
     """Requests made of the events that the build keeps to replay: a sample, a load, probes."""
     table = pq.read_table(build.folder / REPLAY)
     if len(table) < PROBES + 100:
@@ -109,7 +108,7 @@ def _bodies(build: Build, definition: Definition, count: int) -> list[bytes]:
             f"{build.folder / REPLAY} has {len(table)} events, too few to verify with: build from "
             "data that goes on after the test period"
         )
-    return traffic.bodies(table.slice(0, count + PROBES + 1), definition.inputs.source)
+    return traffic.bodies(table.slice(0, count + PROBES + 1), inputs.source)
 
 
 @dataclass(frozen=True)
@@ -120,11 +119,9 @@ class _Probe:
     age: int
 
 
-def _probe(
-    url: str, bodies: Sequence[bytes], definition: Definition, report: Report
-) -> list[_Probe]:
+def _probe(url: str, bodies: Sequence[bytes], inputs: FeatureSet, report: Report) -> list[_Probe]:
     """Send an event, then at once ask for the same entities a second later in event time."""
-    source = definition.inputs.source
+    source = inputs.source
     taken = [msgspec.json.decode(body)[source.id] for body in bodies]
     probes = []
     for done, body in enumerate(bodies):
@@ -186,12 +183,12 @@ def _judge(
     sample: bytes,
     results: Results,
     probes: Sequence[_Probe],
-    definition: Definition,
+    inputs: FeatureSet,
     report: Report,
 ) -> Verification:
     plan = build.manifest.plan
     report("recompute what was served", 0, 1)
-    found, stale = _recompute(build, definition, state)
+    found, stale = _recompute(build, inputs, state)
     report("recompute what was served", 1, 1)
     answers = [msgspec.json.decode(body) for body in _good(results)]
     stages = {
@@ -230,10 +227,10 @@ def _good(results: Results) -> list[bytes]:
 
 
 def _recompute(
-    build: Build, definition: Definition, state: Path
+    build: Build, inputs: FeatureSet, state: Path
 ) -> tuple[consistency.Report, set[int | str]]:
     """Served against recomputed, and the identifiers of requests that were served otherwise."""
-    source = definition.inputs.source
+    source = inputs.source
     history = pq.read_table(build.folder / HISTORY)
     rows = list(log.read(state / "log"))
     sent = traffic.events([bytes(row.event) for row in rows], source, history.schema)
@@ -245,7 +242,7 @@ def _recompute(
         [[np.nan if v is None else v for v in row.features] for _, row in answered], np.float64
     )
     places = np.array(predictions, np.int64) + len(history)
-    found, wrong = consistency.compare(definition.inputs, events, arrival, places, served)
+    found, wrong = consistency.compare(inputs, events, arrival, places, served)
     names = sent.column(source.id).take(pa.array(np.array(predictions)[wrong])).to_pylist()
     return found, set(names)
 

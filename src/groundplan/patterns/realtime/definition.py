@@ -8,6 +8,7 @@ from groundplan.errors import DefinitionError
 from groundplan.features import Entity, FeatureSet
 from groundplan.models import BoostedTrees, Split, Tiers
 from groundplan.project import Project
+from groundplan.units import show_duration
 
 Report = Callable[[str, int, int], None]
 """Progress: what is being done, how much of it is done, and of how much."""
@@ -53,13 +54,20 @@ def define(project: Project) -> Definition:
 
     Raises:
         ProjectError: a name is missing or of the wrong type.
-        DefinitionError: the label is none of the source's.
+        DefinitionError: the label is none of the source's, or arrives later than it says.
     """
     inputs = project.define("inputs", FeatureSet, SYNOPSIS["inputs"])
     label = project.define("label", str, SYNOPSIS["label"])
     if label not in inputs.source.labels:
         known = ", ".join(inputs.source.labels) or "none: name it in Source(labels={...})"
         raise DefinitionError(f"`label` is {label!r}, the source's labels are {known}")
+    stated = project.answers.labels.delay
+    if stated is not None and inputs.source.labels[label] < stated:
+        raise DefinitionError(
+            f"{project.file} says that labels arrive {show_duration(stated)} late, system.py that "
+            f"{label} does so by {show_duration(inputs.source.labels[label])}: windows over it "
+            "would count what is not known yet; make the two agree"
+        )
     return Definition(
         inputs=inputs,
         label=label,

@@ -12,6 +12,7 @@ from groundplan.patterns.realtime.definition import Report, define
 from groundplan.patterns.realtime.scoring import Scorer
 from groundplan.patterns.realtime.service import service
 from groundplan.patterns.realtime.training import HISTORY
+from groundplan.plan import draw
 from groundplan.project import Project
 from groundplan.rollout import channels
 from groundplan.rollout.builds import Build
@@ -27,18 +28,33 @@ def serve(project: Project, home: Path, report: Report) -> tuple[Starlette, str]
         report: told the progress of filling the state, which happens once.
 
     Raises:
-        BuildError: there is no live build, or `system.py` defines other features than it has.
+        BuildError: there is no live build, or answers or definitions have changed since.
+    """
+    build, inputs = live(project)
+    store = _state(build, inputs, home / "state", report)
+    scorer = Scorer(build, inputs, store, Log(home / "log"))
+    return service(scorer), build.manifest.build
+
+
+def live(project: Project) -> tuple[Build, FeatureSet]:
+    """The live build of a project and its definitions, which agree with each other.
+
+    Raises:
+        BuildError: there is no live build, or answers or definitions have changed since.
     """
     build = channels.read(project.home, channels.LIVE)
+    if draw(project.answers) != build.manifest.plan:
+        raise BuildError(
+            f"the answers in {project.file} decide another plan than the one that the live build "
+            f"{build.manifest.build} serves by: run `groundplan build` again"
+        )
     inputs = define(project).inputs
     if inputs.fingerprint() != build.manifest.features["fingerprint"]:
         raise BuildError(
             f"system.py defines other features than the live build {build.manifest.build} was "
             "trained with: run `groundplan build` again"
         )
-    store = _state(build, inputs, home / "state", report)
-    scorer = Scorer(build, inputs, store, Log(home / "log"))
-    return service(scorer), build.manifest.build
+    return build, inputs
 
 
 def _state(build: Build, inputs: FeatureSet, folder: Path, report: Report) -> EmbeddedStore:
