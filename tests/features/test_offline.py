@@ -39,6 +39,7 @@ def test_a_file_gives_what_its_table_gives(tmp_path: Path) -> None:
     inputs = fraud()
     table = arrow(inputs, ROWS)
     pq.write_table(table, tmp_path / "in.parquet")
+    pq.write_table(table, tmp_path / "it's [1]*.parquet")
     shares: list[float] = []
     keep = ["tx_datetime", "tx_fraud"]
     written = offline.write(
@@ -47,6 +48,7 @@ def test_a_file_gives_what_its_table_gives(tmp_path: Path) -> None:
     direct = offline.table(inputs, table, keep=keep)
     assert written == 3
     assert direct.equals(offline.table(inputs, tmp_path / "in.parquet", keep))
+    assert direct.equals(offline.table(inputs, tmp_path / "it's [1]*.parquet", keep))
     assert direct.equals(pq.read_table(tmp_path / "out.parquet").cast(direct.schema))
     assert direct.column_names == ["transaction_id", *keep, *inputs.names]
     assert direct.column("transaction_id").to_pylist() == [5, 3, 4]

@@ -48,8 +48,7 @@ def by_entity(layout: Layout, events: Sequence[Event]) -> Iterator[tuple[Any, Gr
     distinct, numbers = np.unique(entities, return_inverse=True)
     order = np.argsort(numbers, kind="stable")
     times = np.array([event.time for event in events], dtype=np.int64)[order]
-    scaled = np.array([layout.scaled(event) for event in events], dtype=np.int64)
-    values = [column[order] for column in scaled.reshape(len(events), -1).T]
+    values = [column[order] for column in layout.scaled_columns(events)]
     totals = [np.concatenate([[0], np.cumsum(column)]) for column in values]
     stops = np.cumsum(np.bincount(numbers))
     for entity, first, stop in zip(

@@ -38,6 +38,7 @@ _ORDER: Final = b"t"  # + time + identifier -> nothing: the events from old to n
 _AFTER_ORDER: Final = b"u"
 _PAST: Final = 0x80  # + number of the key, then the entity -> its history
 _CHUNK: Final = 250_000
+_BYTES: Final = 512  # an event's record and its part of two histories, written anew, generously
 
 _Entity: TypeAlias = tuple[bytes, Layout, Past, list[int]]
 """The key in the store, its layout, the history, and what the event would add to each column."""
@@ -68,6 +69,9 @@ class EmbeddedStore:
         self._slots = len(inputs.windows)
         self._file = Mapped(path)
         self._check_layout(path)
+        self._latest = (
+            self._file.read(lambda txn: _newest(txn.cursor())) or 0
+        )  # the newest time that this process has seen
 
     def join(self, event: Event) -> npt.NDArray[np.float64]:
         """The features of an event, which then is history for the next; durable on return.
@@ -154,10 +158,11 @@ class EmbeddedStore:
         """
         from groundplan.features.recorded import recorded
 
-        newest = self.stats().newest or 0
+        newest = self._file.read(lambda txn: _newest(txn.cursor())) or 0
         with recorded(self._inputs, history, newest - self._retention) as (total, chunks):
             added = known = done = 0
             for chunk in chunks(_CHUNK):
+                self._file.reserve(_BYTES * len(chunk))
                 new, old = self._file.write(partial(self._merge, chunk))
                 added, known, done = added + new, known + old, done + len(chunk)
                 if progress:
@@ -227,13 +232,7 @@ class EmbeddedStore:
 
     def _record(self, txn: Any, event: Event, pasts: list[_Entity]) -> None:
         cursor = txn.cursor()
-        newest = _newest(cursor)
-        if newest is not None and event.time <= newest - self._retention:
-            raise InputError(
-                self._source.time.column,
-                f"{self._source.time.column} lies {show_duration(newest - event.time)} before the "
-                "newest event, past every window: leave it out, or correct its time",
-            )
+        self._check_reach(cursor, event)
         # All bytes are made before the first is put: a put may move what a past looks at.
         new = [
             (key, inserted(past, event.time, own, layout.retention))
@@ -246,20 +245,31 @@ class EmbeddedStore:
         txn.put(_ORDER + _time(event.time) + identifier, b"")
         self._expire(txn, cursor, event.time - self._retention)
 
+    def _check_reach(self, cursor: Any, event: Event) -> None:
+        """Refuse an event that no window of the newest moment reaches."""
+        if event.time >= self._latest:  # in order, as most are: no look at the store
+            self._latest = event.time
+            return
+        newest = _newest(cursor) or 0
+        if event.time <= newest - self._retention:
+            raise InputError(
+                self._source.time.column,
+                f"{self._source.time.column} lies {show_duration(newest - event.time)} before the "
+                "newest event, past every window: leave it out, or correct its time",
+            )
+
     def _expire(self, txn: Any, cursor: Any, cutoff: int) -> None:
         """Forget up to two events that no window reaches, and entities without any other.
 
         Two for each that comes, so that the number of those that wait never grows.
         """
+        there = cursor.set_range(_ORDER)
         for _ in range(2):
-            if not cursor.set_range(_ORDER):
-                return
-            order = bytes(cursor.key())
+            order = bytes(cursor.key()) if there else b""
             if order[:1] != _ORDER or int.from_bytes(order[1:9], "big") > cutoff:
                 return
-            event = _decode(txn.get(_EVENT + order[9:]))
-            txn.delete(order)
-            txn.delete(_EVENT + order[9:])
+            there = cursor.delete()  # and go on to the next
+            event = _decode(txn.pop(_EVENT + order[9:]))
             for number, layout in enumerate(self._layouts):
                 key = bytes([_PAST + number]) + _key(event.values[layout.position])
                 packed = txn.get(key)
@@ -278,10 +288,10 @@ class EmbeddedStore:
         event = msgspec.structs.replace(known, labels=labels)
         for number, layout in enumerate(self._layouts):
             key = bytes([_PAST + number]) + _key(event.values[layout.position])
-            changes = np.subtract(layout.scaled(event), layout.scaled(known))
-            for column in np.flatnonzero(changes):
+            values = zip(layout.scaled(event), layout.scaled(known), strict=True)
+            for column, (new, old) in enumerate(values):
                 past = Past(txn.get(key, b""), len(layout.columns))
-                packed = relabelled(past, event.time, int(column), int(changes[column]))
+                packed = relabelled(past, event.time, column, new - old) if new != old else None
                 if packed is not None:
                     txn.put(key, packed)
         txn.put(_EVENT + _key(event.id), _encode(event))

@@ -1,5 +1,6 @@
 """Opening a file or table of events in DuckDB, with its rows checked."""
 
+import glob
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -126,7 +127,7 @@ def _parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> History:
     if not path.is_file():
         raise InputError("", f"{path} is not there: name a Parquet file of events")
     numbered = exp.EQ(this=exp.column(_ROW), expression=exp.true())
-    parquet = exp.func("READ_PARQUET", exp.Literal.string(str(path)), numbered)
+    parquet = exp.func("READ_PARQUET", exp.Literal.string(glob.escape(str(path))), numbered)
     try:
         return History(connection, parquet)
     except (duckdb.InvalidInputException, duckdb.IOException) as error:

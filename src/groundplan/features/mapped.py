@@ -68,6 +68,12 @@ class Mapped:
         with self._turn, self._begin(write=False) as txn:
             return work(txn)
 
+    def reserve(self, more: int) -> None:
+        """Grow until so many bytes more fit, so that a large transaction is not run twice."""
+        with self._turn:
+            while self._env.info()["map_size"] - self.size < more:
+                self._grow()
+
     def sync(self) -> None:
         """Force what was committed onto the disk."""
         with self._still:

@@ -97,6 +97,10 @@ class Layout:
         """What the event adds to each column."""
         return [scale(event) for scale in self._scaled]
 
+    def scaled_columns(self, events: Sequence[Event]) -> list[npt.NDArray[np.int64]]:
+        """What many events add: an array for each column."""
+        return [np.array([scale(e) for e in events], dtype=np.int64) for scale in self._scaled]
+
     def read(self, past: Past, time: int, own: Sequence[int], out: list[float]) -> None:
         """The values of this key's windows at a time, into their slots.
 
