@@ -62,6 +62,7 @@ def running(server: Server) -> Iterator[tuple[str, int]]:
     """The URL of a started server and its process id."""
     command = [part.format(fresh=tempfile.mkdtemp()) for part in server.command]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        _keep_apart(process.pid)
         assert process.stdout is not None
         try:
             for line in process.stdout:
@@ -72,6 +73,18 @@ def running(server: Server) -> Iterator[tuple[str, int]]:
                 raise SystemExit(f"{server.name} did not start: {' '.join(command)}")
         finally:
             process.terminate()
+
+
+def _keep_apart(server: int) -> None:
+    """The server on the first core, this process and the load that it starts on the others.
+
+    Otherwise the scheduler wakes a server on the core of the client that has just written to it,
+    and a figure tells of their quarrel.
+    """
+    cores = range(os.cpu_count() or 1)
+    if len(cores) > 1:
+        os.sched_setaffinity(server, cores[:1])
+        os.sched_setaffinity(0, cores[1:])
 
 
 def cpu_seconds(pid: int) -> float:

@@ -69,6 +69,7 @@ class EmbeddedStore:
         self._slots = len(inputs.windows)
         self._file = Mapped(path)
         self._check_layout(path)
+        self._recorded = 0
         self._latest = (
             self._file.read(lambda txn: _newest(txn.cursor())) or 0
         )  # the newest time that this process has seen
@@ -259,12 +260,16 @@ class EmbeddedStore:
             )
 
     def _expire(self, txn: Any, cursor: Any, cutoff: int) -> None:
-        """Forget up to two events that no window reaches, and entities without any other.
+        """Forget events that no window reaches, and entities without any other.
 
-        Two for each that comes, so that the number of those that wait never grows.
+        Every eighth event forgets up to sixteen, so that the number of those that wait never
+        grows beyond a few, and the others do not pay for the search.
         """
+        self._recorded += 1
+        if self._recorded % 8:
+            return
         there = cursor.set_range(_ORDER)
-        for _ in range(2):
+        for _ in range(16):
             order = bytes(cursor.key()) if there else b""
             if order[:1] != _ORDER or int.from_bytes(order[1:9], "big") > cutoff:
                 return

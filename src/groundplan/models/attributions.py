@@ -146,7 +146,7 @@ class _Direct:
 
 def _sum(digits: npt.NDArray[np.int32], cells: list[int]) -> npt.NDArray[np.int32]:
     """The numbers that the cells' digits make, int32[columns]."""
-    numbers: npt.NDArray[np.int32] = digits.take(cells, axis=0).sum(axis=0, dtype=np.int32)
+    numbers: npt.NDArray[np.int32] = np.add.reduce(digits.take(cells, axis=0), dtype=np.int32)
     return numbers
 
 

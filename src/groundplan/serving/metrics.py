@@ -1,103 +1,120 @@
 """What the server tells Prometheus about itself."""
 
-from typing import Final
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from groundplan.plan import Plan
 from groundplan.serving.stages import Trace
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
-_SECONDS: Final = (
-    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005),
-    *(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
+BOUNDS: Final = (
+    *(100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000),
+    *(50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000),
 )
+"""Upper bounds of the histograms' buckets, µs."""
+
+_NAMES: Final = (*(str(bound / 1e6) for bound in BOUNDS), "+Inf")
 
 
-class Metrics:
+class _Histogram:
+    """Counts per bucket, and the sum; the library's own costs a lock for each bucket that it
+    passes, and every request has eight durations to count.
+    """
+
+    __slots__ = ("counts", "total")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(BOUNDS) + 1)
+        self.total = 0
+
+    def observe(self, microseconds: int) -> None:
+        self.counts[bisect_left(BOUNDS, microseconds)] += 1
+        self.total += microseconds
+
+    def cumulative(self) -> list[tuple[str, float]]:
+        """What Prometheus calls buckets: each with all below it."""
+        below = 0
+        rows = []
+        for name, count in zip(_NAMES, self.counts, strict=True):
+            below += count
+            rows.append((name, float(below)))
+        return rows
+
+
+class Metrics(Collector):
     """Counters and histograms of one server, in a registry of their own.
 
     Args:
-        plan: names the stages, and promises the latency that is shown beside the measured one.
+        plan: names the stages, and promises what is shown beside the measured.
         build: the build that serves.
     """
 
     def __init__(self, plan: Plan, build: str) -> None:
-        self._registry = CollectorRegistry()
-        self._requests = Counter(
-            "groundplan_requests_total",
-            "Requests by path and status.",
-            ["path", "status"],
-            registry=self._registry,
-        )
-        self._latency = Histogram(
-            "groundplan_request_seconds",
-            "Time in the server by path.",
-            ["path"],
-            buckets=_SECONDS,
-            registry=self._registry,
-        )
-        stages = Histogram(
-            "groundplan_stage_seconds",
-            "Time in each stage of a prediction.",
-            ["stage"],
-            buckets=_SECONDS,
-            registry=self._registry,
-        )
-        over = Counter(
-            "groundplan_stage_over_budget_total",
-            "Stages that took longer than planned.",
-            ["stage"],
-            registry=self._registry,
-        )
-        replaced = Counter(
-            "groundplan_degraded_total",
-            "Stages that a fallback answered for.",
-            ["stage"],
-            registry=self._registry,
-        )
-        decisions = Counter(
-            "groundplan_decisions_total",
-            "Answers by decision.",
-            ["decision"],
-            registry=self._registry,
-        )
-        budgets = Gauge(
-            "groundplan_stage_budget_seconds",
-            "The plan's budget of each stage.",
-            ["stage"],
-            registry=self._registry,
-        )
-        Gauge("groundplan_promised_p99_seconds", "The plan's p99.", registry=self._registry).set(
-            plan.p99 / 1e6
-        )
-        Gauge(
-            "groundplan_build_info", "The build that serves.", ["build"], registry=self._registry
-        ).labels(build).set(1)
-        self._stages = {stage.name: stages.labels(stage.name) for stage in plan.online}
         self._budgets = {stage.name: stage.budget for stage in plan.online}
-        self._over = {stage.name: over.labels(stage.name) for stage in plan.online}
-        self._replaced = {stage.name: replaced.labels(stage.name) for stage in plan.online}
-        self._decisions = decisions
-        for stage in plan.online:
-            budgets.labels(stage.name).set(stage.budget / 1e6)
+        self._stages = {stage.name: _Histogram() for stage in plan.online}
+        self._over = dict.fromkeys(self._stages, 0)
+        self._replaced = dict.fromkeys(self._stages, 0)
+        self._decisions: Counter[str] = Counter()
+        self._answers: Counter[tuple[str, str]] = Counter()
+        self._latency: dict[str, _Histogram] = {}
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        budgets = self._gauge("stage_budget_seconds", "The plan's budget of each stage.", "stage")
+        for name, budget in self._budgets.items():
+            budgets.labels(name).set(budget / 1e6)
+        self._gauge("promised_p99_seconds", "The plan's p99.").set(plan.p99 / 1e6)
+        self._gauge("build_info", "The build that serves.", "build").labels(build).set(1)
 
-    def answered(self, path: str, status: int, seconds: float) -> None:
+    def answered(self, path: str, status: int, microseconds: int) -> None:
         """Count one HTTP answer."""
-        self._requests.labels(path, status).inc()
-        self._latency.labels(path).observe(seconds)
+        self._answers[path, str(status)] += 1
+        if path not in self._latency:
+            self._latency[path] = _Histogram()
+        self._latency[path].observe(microseconds)
 
     def predicted(self, trace: Trace, decision: str) -> None:
         """Count one prediction: its stages, what was replaced, what was decided."""
         for stage, spent in trace.timings.items():
-            self._stages[stage].observe(spent / 1e6)
+            self._stages[stage].observe(spent)
             if spent > self._budgets[stage]:
-                self._over[stage].inc()
+                self._over[stage] += 1
         for line in trace.degraded:
-            self._replaced[line.partition(":")[0]].inc()
-        self._decisions.labels(decision).inc()
+            self._replaced[line.partition(":")[0]] += 1
+        self._decisions[decision] += 1
 
     def page(self) -> bytes:
         """All of it, in the Prometheus text format."""
         return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """The counts as the library's families."""
+        counts: dict[tuple[str, str, tuple[str, ...]], Mapping[Any, int]] = {
+            ("requests", "Requests by path and status.", ("path", "status")): self._answers,
+            ("decisions", "Answers by decision.", ("decision",)): self._decisions,
+            ("degraded", "Stages that a fallback answered for.", ("stage",)): self._replaced,
+            ("stage_over_budget", "Stages that took longer than planned.", ("stage",)): self._over,
+        }
+        for (name, says, labels), values in counts.items():
+            family = CounterMetricFamily(f"groundplan_{name}", says, labels=labels)
+            for key, count in values.items():
+                family.add_metric([key] if isinstance(key, str) else list(key), count)
+            yield family
+        times = {
+            ("request_seconds", "Time in the server by path.", "path"): self._latency,
+            ("stage_seconds", "Time in each stage of a prediction.", "stage"): self._stages,
+        }
+        for (name, says, label), histograms in times.items():
+            spent = HistogramMetricFamily(f"groundplan_{name}", says, labels=[label])
+            for key, histogram in histograms.items():
+                spent.add_metric([key], histogram.cumulative(), histogram.total / 1e6)
+            yield spent
+
+    def _gauge(self, name: str, says: str, *labels: str) -> Gauge:
+        return Gauge(f"groundplan_{name}", says, labels, registry=self._registry)

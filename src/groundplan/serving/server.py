@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from groundplan.errors import EngineError
 
@@ -29,7 +29,7 @@ def bind(port: int) -> socket.socket:
     return listener
 
 
-def run(app: Starlette, listener: socket.socket, started: Callable[[], None]) -> None:
+def run(app: ASGIApp, listener: socket.socket, started: Callable[[], None]) -> None:
     """Serve until SIGINT or SIGTERM; requests in flight are answered first.
 
     Args:
@@ -40,6 +40,7 @@ def run(app: Starlette, listener: socket.socket, started: Callable[[], None]) ->
     config = uvicorn.Config(
         app,
         loop="uvloop",
+        proxy_headers=False,
         http="httptools",
         ws="none",
         access_log=False,

@@ -4,7 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from groundplan.errors import BuildError
 from groundplan.features import EmbeddedStore, FeatureSet
@@ -19,7 +19,7 @@ from groundplan.rollout.builds import Build
 from groundplan.serving.log import Log
 
 
-def serve(project: Project, home: Path, report: Report) -> tuple[Starlette, str]:
+def serve(project: Project, home: Path, report: Report) -> tuple[ASGIApp, str]:
     """The application of a project's live build, and the build's name.
 
     Args:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
+from starlette.types import ASGIApp
 
 from groundplan import __version__
 from groundplan.patterns.realtime.scoring import Accepted, Answer, Scorer
@@ -18,11 +19,11 @@ from groundplan.serving.metrics import Metrics
 EVENTS: Final = 8_000_000
 """Bytes of the largest body of events."""
 
-SYNC: Final = 1.0
+SYNC: Final = 5.0
 """Seconds between writes of the state to the disk; what a power loss can take."""
 
 
-def service(scorer: Scorer) -> Starlette:
+def service(scorer: Scorer) -> ASGIApp:
     """The application of one scorer: predictions, events, the bare model, health, metrics."""
     manifest = scorer.build.manifest
     metrics = Metrics(manifest.plan, manifest.build)
