@@ -1,6 +1,5 @@
 """`groundplan verify`: every promise, measured under load."""
 
-import json
 import sys
 
 import click
@@ -33,7 +32,7 @@ def verify(project: Project, seconds: float, as_json: bool) -> None:
     with progress() as report:
         found = measure(project, seconds, report)
     if as_json:
-        click.echo(json.dumps(msgspec.to_builtins(found), indent=2))
+        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
         sys.exit(0 if found.holds else 2)
     out = console()
     heading(out, "One answer, as a client gets it")

@@ -115,7 +115,8 @@ def _throughput(plan: Plan, load: Summary) -> Promise:
         f"{show_rate(plan.throughput)}, every request answered",
         f"{load.achieved:,.0f}/s answered of {load.offered:,.0f}/s offered, "
         f"{load.requests - load.answered:,} not answered",
-        load.answered == load.requests and load.achieved >= 0.97 * plan.throughput / 1e9,
+        load.answered == load.requests
+        and load.achieved >= 0.97 * min(load.offered, plan.throughput / 1e9),
     )
 
 
