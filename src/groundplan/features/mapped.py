@@ -62,11 +62,16 @@ class Mapped:
                         return work(txn)
                 except lmdb.MapFullError:
                     self._grow()
+                except lmdb.Error as error:
+                    raise self._failed(error) from None
 
     def read(self, work: Callable[[Any], T]) -> T:
         """Run the work over one state of the file."""
-        with self._turn, self._begin(write=False) as txn:
-            return work(txn)
+        try:
+            with self._turn, self._begin(write=False) as txn:
+                return work(txn)
+        except lmdb.Error as error:
+            raise self._failed(error) from None
 
     def reserve(self, more: int) -> None:
         """Grow until so many bytes more fit, so that a large transaction is not run twice."""
@@ -76,14 +81,20 @@ class Mapped:
 
     def sync(self) -> None:
         """Force what was committed onto the disk."""
-        with self._still:
-            self._env.sync(True)
+        try:
+            with self._still:
+                self._env.sync(True)
+        except lmdb.Error as error:
+            raise self._failed(error) from None
 
     def close(self) -> None:
         """Sync and let go of the file."""
         with self._turn:
             self.sync()
             self._env.close()
+
+    def _failed(self, error: lmdb.Error) -> EngineError:
+        return EngineError(f"the online store failed ({error}): start the server again")
 
     def _begin(self, write: bool) -> Any:
         try:

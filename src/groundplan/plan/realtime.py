@@ -1,9 +1,11 @@
 """The plan of one model that scores a live request with fresh features."""
 
+from typing import Final
+
 from groundplan.constraints import Answers
 from groundplan.decision import Costs, Decision, work
 from groundplan.plan.sketch import Sketch, choice, log, offline, online, validate
-from groundplan.plan.stage import Risk, Watch
+from groundplan.plan.stage import Risk, Stage, Watch
 from groundplan.units import show_duration, show_rate
 
 
@@ -15,13 +17,17 @@ def sketch(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
 
 
 def _score(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
-    candidates = answers.candidates.per_request
+    return Sketch(
+        stages=[*_offline(decision), *_online(answers, decision, costs)],
+        watches=_watches(answers),
+        risks=_RISKS,
+        summary=(),
+    )
+
+
+def _offline(decision: Decision) -> list[Stage]:
     model = choice(decision, "model")
-    reasons = not choice(decision, "explainer").endswith(("none", "later"))
-    fresh = show_duration(answers.freshness.features)
-    join = 2 * costs.us("join_key") + (candidates - 1) * costs.us("gather_candidate")
-    score = costs.us("gbm_single") + (candidates - 1) * costs.us("gbm_row")
-    stages = [
+    return [
         offline(
             "history",
             does="computes every feature as it stood at the time of each past event",
@@ -58,6 +64,15 @@ def _score(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
             detected="the manifest's fingerprints, checked when a build is opened",
             fallback=("stale", "the pointer stays where it was"),
         ),
+    ]
+
+
+def _online(answers: Answers, decision: Decision, costs: Costs) -> list[Stage]:
+    candidates = answers.candidates.per_request
+    fresh = show_duration(answers.freshness.features)
+    join = 2 * costs.us("join_key") + (candidates - 1) * costs.us("gather_candidate")
+    score = costs.us("gbm_single") + (candidates - 1) * costs.us("gbm_row")
+    stages = [
         validate(
             costs,
             "parses the request and checks it against the schema of the source",
@@ -71,7 +86,10 @@ def _score(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
             at_scale="Redis or Valkey, the same state",
             breaks="the model sees a customer who is not this customer",
             detected="served against recomputed values; freshness of the newest event",
-            fallback=("defaults", "the values of an unknown entity; the answer says so"),
+            fallback=(
+                "defaults",
+                "the values of an unknown entity; the event is not in the history",
+            ),
         ),
         online(
             "score",
@@ -79,14 +97,14 @@ def _score(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
             does="turns the feature row into a probability"
             if candidates == 1
             else f"scores all {candidates} candidates in one pass",
-            served_by=f"{model}, in process",
+            served_by=f"{choice(decision, 'model')}, in process",
             at_scale="Triton, over the Open Inference Protocol",
             breaks="every decision is off",
             detected="score distribution against the build's own",
-            fallback=("baseline", "the build's logistic regression; the answer says so"),
+            fallback=("baseline", "the build's logistic regression"),
         ),
     ]
-    if reasons:
+    if not choice(decision, "explainer").endswith(("none", "later")):
         stages.append(
             online(
                 "explain",
@@ -96,7 +114,7 @@ def _score(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
                 at_scale="the same",
                 breaks="an auditor is given a reason that is not the model's",
                 detected="contributions sum to the score, checked in `verify`",
-                fallback=("skip", "the answer comes without reasons and says so"),
+                fallback=("skip", "the answer comes without reasons"),
             )
         )
     stages += [
@@ -116,62 +134,64 @@ def _score(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
             "what was served cannot be audited, nor learned from",
         ),
     ]
-    return Sketch(
-        stages=stages,
-        watches=(
-            Watch(
-                "latency per stage",
-                f"p99 of the whole above {show_duration(answers.latency.p99)}",
-                "look at the stage that is over its budget in /metrics",
-            ),
-            Watch(
-                "requests per second",
-                f"70 % of {show_rate(answers.latency.throughput)}",
-                "add a server process",
-            ),
-            Watch(
-                "feature freshness",
-                f"older than {fresh}",
-                "check the event feed; answers say that they are degraded",
-            ),
-            Watch("served against recomputed values", "any mismatch", "stop promotion, find it"),
-            Watch("degraded answers", "above 0.1 %", "look at the reasons that they state"),
-            Watch(
-                "score and feature distributions",
-                "population stability index above 0.2",
-                "compare with the build's data, then retrain",
-            ),
+    return stages
+
+
+def _watches(answers: Answers) -> tuple[Watch, ...]:
+    return (
+        Watch(
+            "latency per stage",
+            f"p99 of the whole above {show_duration(answers.latency.p99)}",
+            "look at the stage that is over its budget in /metrics",
         ),
-        risks=(
-            Risk(
-                "training and serving disagree on a feature",
-                "a mismatch in the consistency report",
-                "one definition for both; the comparison runs in CI and in `verify`",
-            ),
-            Risk(
-                "labels arrive late or only for what was declined",
-                "labels per day against transactions per day",
-                "windows over labels are delayed by the labels' own delay; keep a random sample "
-                "of approvals",
-            ),
-            Risk(
-                "the store fails or loses recent events",
-                "degraded answers, age of the newest event",
-                "state survives a killed process; answers fall back to defaults and say so",
-            ),
-            Risk(
-                "fraud changes its pattern",
-                "precision per tier falls as labels arrive",
-                "retrain on the cadence, sooner when the trigger fires",
-            ),
-            Risk(
-                "more requests than one process can answer",
-                "queueing shows as latency before the first stage",
-                "capacity above the promised peak, measured by `verify`",
-            ),
+        Watch(
+            "requests per second",
+            f"70 % of {show_rate(answers.latency.throughput)}",
+            "add a server process",
         ),
-        summary=(),
+        Watch(
+            "feature freshness",
+            f"older than {show_duration(answers.freshness.features)}",
+            "check the event feed; answers say that they are degraded",
+        ),
+        Watch("served against recomputed values", "any mismatch", "stop promotion, find it"),
+        Watch("degraded answers", "above 0.1 %", "look at the reasons that they state"),
+        Watch(
+            "score and feature distributions",
+            "population stability index above 0.2",
+            "compare with the build's data, then retrain",
+        ),
     )
+
+
+_RISKS: Final = (
+    Risk(
+        "training and serving disagree on a feature",
+        "a mismatch in the consistency report",
+        "one definition for both; the comparison runs in CI and in `verify`",
+    ),
+    Risk(
+        "labels arrive late or only for what was declined",
+        "labels per day against transactions per day",
+        "windows over labels are delayed by the labels' own delay; keep a random sample "
+        "of approvals",
+    ),
+    Risk(
+        "the store fails or loses recent events",
+        "degraded answers, age of the newest event",
+        "state survives a killed process; answers fall back to defaults and say so",
+    ),
+    Risk(
+        "fraud changes its pattern",
+        "precision per tier falls as labels arrive",
+        "retrain on the cadence, sooner when the trigger fires",
+    ),
+    Risk(
+        "more requests than one process can answer",
+        "queueing shows as latency before the first stage",
+        "capacity above the promised peak, measured by `verify`",
+    ),
+)
 
 
 def _answer(answers: Answers, decision: Decision, costs: Costs) -> Sketch:

@@ -33,6 +33,8 @@ class Measured(Struct, frozen=True):
         unexplained: answers without reasons.
         unaccounted: answers whose base and contributions do not add up to the score.
         unlogged: answers that the prediction log does not hold.
+        foreign: answers that are not about the request that they came for.
+        unreproduced: logged scores that the build's model does not give for the logged values.
         rate: the share of positive labels in the data that was trained on.
     """
 
@@ -44,6 +46,8 @@ class Measured(Struct, frozen=True):
     unexplained: int
     unaccounted: int
     unlogged: int
+    foreign: int
+    unreproduced: int
     rate: float
 
 
@@ -121,13 +125,13 @@ def _throughput(plan: Plan, load: Summary) -> Promise:
 
 
 def _predictions(answers: Answers, measured: Measured) -> Promise:
-    oldest = measured.load.latency.worst
     limit = answers.freshness.predictions
     return Promise(
         "freshness.predictions",
-        "computed for this very request" if limit == 0 else f"at most {show_duration(limit)} old",
-        f"computed in the request; the slowest answer took {_shown(oldest)}",
-        oldest is not None,
+        "each reflects its very request" if limit == 0 else f"at most {show_duration(limit)} old",
+        f"{measured.unreproduced:,} of {measured.consistency.rows:,} scores are not the model's "
+        "for the values of their own request",
+        measured.consistency.rows > 0 and measured.unreproduced == 0,
     )
 
 
@@ -158,12 +162,11 @@ def _consistent(report: Report) -> Promise:
 
 
 def _candidates(answers: Answers, measured: Measured) -> Promise:
-    wanted = answers.candidates.per_request
     return Promise(
         "candidates.per_request",
-        f"{wanted:,} scored in one request",
-        f"1 score in each of {measured.load.answered:,} answers",
-        wanted == 1,
+        f"{answers.candidates.per_request:,} scored in each request",
+        f"{measured.foreign:,} of {measured.load.answered:,} answers are not about their request",
+        measured.load.answered > 0 and measured.foreign == 0,
     )
 
 

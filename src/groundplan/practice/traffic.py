@@ -25,19 +25,18 @@ def shifted(body: bytes, source: Source, by: timedelta, identifier: int | str) -
 
 
 def events(sent: Sequence[bytes], source: Source, like: pa.Schema) -> pa.Table:
-    """A table of the events in bodies; those that are labels alone are left out.
+    """A table with one row per event in bodies, in their order.
 
     Args:
-        sent: JSON objects.
+        sent: JSON objects, each a whole event.
         source: names the columns.
         like: the schema of the table; labels that nobody reported are false.
     """
     rows: list[dict[str, Any]] = []
     for body in sent:
         event = msgspec.json.decode(body)
-        if source.time.column in event:
-            event[source.time.column] = _time(event[source.time.column])
-            rows.append({**dict.fromkeys(source.labels, False), **event})
+        event[source.time.column] = _time(event[source.time.column])
+        rows.append({**dict.fromkeys(source.labels, False), **event})
     return pa.Table.from_pylist(rows, schema=like)
 
 

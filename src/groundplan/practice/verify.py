@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from groundplan.errors import BuildError, EngineError
 from groundplan.features import FeatureSet
+from groundplan.models import Trees
 from groundplan.monitoring import consistency
 from groundplan.patterns.realtime.opening import live
 from groundplan.patterns.realtime.training import HISTORY, REPLAY
@@ -36,6 +37,9 @@ Report = Callable[[str, int, int], None]
 
 WARMUP: Final = 2.0
 """Seconds of load that no figure counts."""
+
+LEAST: Final = 1.0
+"""Seconds of load that a verification counts at least."""
 
 PROBES: Final = 100
 """Events sent to see how soon they show."""
@@ -77,13 +81,14 @@ def verify(project: Project, seconds: float, report: Report) -> Verification:
     stay in `.groundplan/verify` until the next one.
 
     Raises:
-        BuildError: there is no live build, or its definitions have changed since.
+        BuildError: there is no live build, answers or definitions have changed since, or it keeps
+            too few events to send.
         EngineError: the server did not start, or died.
     """
     build, inputs = live(project)
     plan = build.manifest.plan
     rate = plan.throughput / 1e9
-    bodies = _bodies(build, inputs, math.ceil(rate * (seconds + WARMUP)))
+    bodies = _bodies(build, inputs, rate, seconds)
     state = project.home / "verify"
     shutil.rmtree(state, ignore_errors=True)
     with _server(project, state) as url:
@@ -97,18 +102,34 @@ def verify(project: Project, seconds: float, report: Report) -> Verification:
             progress=lambda done, total: report(f"load at {rate:,.0f}/s", done, total),
         )
         probes = _probe(url, bodies[-PROBES:], inputs, report)
-    return _judge(project, build, state, sample, results, probes, inputs, report)
+    report("recompute what was served", 0, 1)
+    run = _Run(build, inputs, state, bodies[1:-PROBES], results, probes)
+    recomputed = _recompute(run)
+    measured = _measure(run, recomputed)
+    report("recompute what was served", 1, 1)
+    verification = Verification(
+        build=build.manifest.build,
+        machine=machine.describe(),
+        sample=msgspec.Raw(sample),
+        promises=promises(project.answers, plan, measured),
+        load=measured.load,
+        consistency=recomputed.report,
+    )
+    (state / "report.json").write_bytes(msgspec.json.encode(verification))
+    return verification
 
 
-def _bodies(build: Build, inputs: FeatureSet, count: int) -> list[bytes]:
+def _bodies(build: Build, inputs: FeatureSet, rate: float, seconds: float) -> list[bytes]:
     """Requests made of the events that the build keeps to replay: a sample, a load, probes."""
     table = pq.read_table(build.folder / REPLAY)
-    if len(table) < PROBES + 100:
+    least = 1 + math.ceil(rate * (WARMUP + LEAST)) + PROBES
+    if len(table) < least:
         raise BuildError(
-            f"{build.folder / REPLAY} has {len(table)} events, too few to verify with: build from "
-            "data that goes on after the test period"
+            f"{build.folder / REPLAY} has {len(table):,} events, and at {rate:,.0f}/s it takes "
+            f"{least:,} to verify: build from data that goes on longer after the test period"
         )
-    return traffic.bodies(table.slice(0, count + PROBES + 1), inputs.source)
+    count = 1 + math.ceil(rate * (WARMUP + max(seconds, LEAST))) + PROBES
+    return traffic.bodies(table.slice(0, count), inputs.source)
 
 
 @dataclass(frozen=True)
@@ -176,75 +197,83 @@ def _post(url: str, body: bytes) -> bytes:
         return bytes(answer.read())
 
 
-def _judge(
-    project: Project,
-    build: Build,
-    state: Path,
-    sample: bytes,
-    results: Results,
-    probes: Sequence[_Probe],
-    inputs: FeatureSet,
-    report: Report,
-) -> Verification:
-    plan = build.manifest.plan
-    report("recompute what was served", 0, 1)
-    found, stale = _recompute(build, inputs, state)
-    report("recompute what was served", 1, 1)
-    answers = [msgspec.json.decode(body) for body in _good(results)]
-    stages = {
-        stage.name: Percentiles.of(np.array([a["timings_us"][stage.name] for a in answers]))
-        for stage in plan.online
-        if answers
-    }
-    explained = any(stage.name == "explain" for stage in plan.online)
-    measured = Measured(
-        load=results.summary(),
-        stages=stages,
-        freshness=[None if probe.request in stale else probe.age for probe in probes],
-        consistency=found,
+@dataclass(frozen=True)
+class _Run:
+    """What a verification sent and got back: the load in order, then the probes."""
+
+    build: Build
+    inputs: FeatureSet
+    state: Path
+    sent: Sequence[bytes]
+    results: Results
+    probes: Sequence[_Probe]
+
+
+@dataclass(frozen=True)
+class _Recomputed:
+    """The log of a run held against the definitions and the model.
+
+    Args:
+        report: served against recomputed values.
+        wrong: identifiers of requests that were served with other values.
+        unreproduced: scores that are not the model's for the logged values.
+    """
+
+    report: consistency.Report
+    wrong: set[int | str]
+    unreproduced: int
+
+
+def _measure(run: _Run, recomputed: _Recomputed) -> Measured:
+    manifest, source = run.build.manifest, run.inputs.source
+    counted = run.results.measured & run.results.answered
+    pairs = [
+        (msgspec.json.decode(sent)[source.id], msgspec.json.decode(body))
+        for sent, body, good in zip(run.sent, run.results.bodies, counted, strict=True)
+        if good
+    ]
+    answers = [answer for _, answer in pairs]
+    explained = any(stage.name == "explain" for stage in manifest.plan.online)
+    rows = manifest.report["rows"]
+    return Measured(
+        load=run.results.summary(),
+        stages={
+            stage.name: Percentiles.of(np.array([a["timings_us"][stage.name] for a in answers]))
+            for stage in manifest.plan.online
+            if answers
+        },
+        freshness=[
+            None if probe.request in recomputed.wrong else probe.age for probe in run.probes
+        ],
+        consistency=recomputed.report,
         degraded=sum(bool(answer["degraded"]) for answer in answers),
         unexplained=sum(not answer["reasons"] for answer in answers) if explained else 0,
         unaccounted=sum(not _adds_up(answer) for answer in answers) if explained else 0,
-        unlogged=int(results.answered.sum()) + 1 + len(probes) - found.rows,
-        rate=build.manifest.report["rows"]["train_positive"]
-        / build.manifest.report["rows"]["train"],
+        unlogged=int(run.results.answered.sum()) + 1 + len(run.probes) - recomputed.report.rows,
+        foreign=sum(asked != answer["id"] for asked, answer in pairs),
+        unreproduced=recomputed.unreproduced,
+        rate=rows["train_positive"] / rows["train"],
     )
-    verification = Verification(
-        build=build.manifest.build,
-        machine=machine.describe(),
-        sample=msgspec.Raw(sample),
-        promises=promises(project.answers, plan, measured),
-        load=measured.load,
-        consistency=found,
-    )
-    (state / "report.json").write_bytes(msgspec.json.encode(verification))
-    return verification
 
 
-def _good(results: Results) -> list[bytes]:
-    counted = results.measured & results.answered
-    return [body for body, good in zip(results.bodies, counted, strict=True) if good]
-
-
-def _recompute(
-    build: Build, inputs: FeatureSet, state: Path
-) -> tuple[consistency.Report, set[int | str]]:
-    """Served against recomputed, and the identifiers of requests that were served otherwise."""
-    source = inputs.source
-    history = pq.read_table(build.folder / HISTORY)
-    rows = list(log.read(state / "log"))
+def _recompute(run: _Run) -> _Recomputed:
+    source = run.inputs.source
+    history = pq.read_table(run.build.folder / HISTORY)
+    rows = list(log.read(run.state / "log"))
     sent = traffic.events([bytes(row.event) for row in rows], source, history.schema)
-    events = pa.concat_tables([history, sent])
     arrival = np.concatenate([np.zeros(len(history), np.int64), 1 + np.arange(len(rows))])
     answered = [(i, row) for i, row in enumerate(rows) if isinstance(row, log.Prediction)]
-    predictions = [i for i, _ in answered]
-    served = np.array(
-        [[np.nan if v is None else v for v in row.features] for _, row in answered], np.float64
+    places = np.array([i for i, _ in answered], np.int64)
+    values = [[np.nan if v is None else v for v in row.features] for _, row in answered]
+    served = np.array(values, np.float64).reshape(len(answered), len(run.inputs))
+    events = pa.concat_tables([history, sent])
+    report, wrong = consistency.compare(run.inputs, events, arrival, places + len(history), served)
+    scores = Trees.load(run.build.folder).scores(served)
+    return _Recomputed(
+        report,
+        set(sent.column(source.id).take(pa.array(places[wrong])).to_pylist()),
+        int((scores != [row.score for _, row in answered]).sum()),
     )
-    places = np.array(predictions, np.int64) + len(history)
-    found, wrong = consistency.compare(inputs, events, arrival, places, served)
-    names = sent.column(source.id).take(pa.array(np.array(predictions)[wrong])).to_pylist()
-    return found, set(names)
 
 
 def _adds_up(answer: dict[str, Any]) -> bool:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from groundplan.errors import DefinitionError
+from groundplan.decision import decide
+from groundplan.errors import DefinitionError, ProjectError
 from groundplan.features import Entity, FeatureSet
 from groundplan.models import BoostedTrees, Split, Tiers
 from groundplan.project import Project
@@ -49,13 +50,23 @@ class Definition:
     data: Callable[[Callable[[int, int], None]], Any] | None
 
 
+_SERVED: Final = {
+    "model": ("boosted_trees",),
+    "explainer": ("none", "tree_attributions"),
+    "store": ("embedded",),
+}
+"""The components that this version builds and serves, by role."""
+
+
 def define(project: Project) -> Definition:
     """Read a project's `system.py`.
 
     Raises:
-        ProjectError: a name is missing or of the wrong type.
+        ProjectError: a name is missing or of the wrong type, or the answers decide components
+            that this version only plans.
         DefinitionError: the label is none of the source's, or arrives later than it says.
     """
+    _check_served(project)
     inputs = project.define("inputs", FeatureSet, SYNOPSIS["inputs"])
     label = project.define("label", str, SYNOPSIS["label"])
     if label not in inputs.source.labels:
@@ -78,3 +89,24 @@ def define(project: Project) -> Definition:
         published=project.find("published") or {},
         data=project.find("data"),
     )
+
+
+def _check_served(project: Project) -> None:
+    """Refuse what would be built otherwise than it was decided."""
+    answers, components = project.answers, decide(project.answers).components
+    planned = [
+        f"{role.replace('_', ' ')} {components[role].choice.replace('_', ' ')}"
+        for role, served in _SERVED.items()
+        if role in components and components[role].choice not in served
+    ]
+    if answers.system.output != "score" or answers.candidates.per_request != 1:
+        planned.append(
+            f"output {answers.system.output} with {answers.candidates.per_request:,} candidates"
+        )
+    planned += [f"engines.{role} {engine}" for role, engine in answers.engines.items()]
+    if planned:
+        raise ProjectError(
+            f"the answers in {project.file} decide what this version plans but does not yet build "
+            f"({'; '.join(planned)}): it builds one score a request, by boosted trees, with "
+            "everything embedded; `groundplan plan` shows the rest"
+        )

@@ -1,6 +1,7 @@
 """The online flow: validate, join features, score, explain, decide, log."""
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -8,7 +9,7 @@ import numpy as np
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from groundplan import __version__
-from groundplan.errors import EngineError, InputError
+from groundplan.errors import BuildError, EngineError, InputError
 from groundplan.features import Event, FeatureSet, Label, OnlineStore, Schema
 from groundplan.features.state import unknown
 from groundplan.models import (
@@ -21,6 +22,7 @@ from groundplan.models import (
     Trees,
     top_reasons,
 )
+from groundplan.plan import Stage
 from groundplan.rollout.builds import Build
 from groundplan.serving.log import Log, Prediction, Taken
 from groundplan.serving.stages import Pipeline, Step, Trace, refuse
@@ -105,6 +107,10 @@ class Scorer:
         inputs: the feature definitions that it was trained with.
         store: the online state.
         log: the prediction log.
+
+    Raises:
+        BuildError: a file of the build is damaged, or its plan has a stage or a fallback that this
+            server does not know.
     """
 
     def __init__(self, build: Build, inputs: FeatureSet, store: OnlineStore, log: Log) -> None:
@@ -121,16 +127,8 @@ class Scorer:
         self._words = dict(zip(inputs.names, inputs.descriptions, strict=True))
         self._unknown = unknown(inputs)
         self._sample = self.schema.decode(msgspec.json.encode(self.schema.example()))
-        steps: dict[str, Step[_Request]] = {
-            "validate": Step(self._validate, refuse("validate")),
-            "features": Step(self._join, self._join_unknown),
-            "score": Step(self._score, self._score_baseline),
-            "explain": Step(self._explain, self._explain_skipped),
-            "decide": Step(self._decide, self._decide_cautiously),
-            "log": Step(self._log, self._log_skipped),
-        }
         plan = build.manifest.plan
-        self.pipeline = Pipeline(plan, {stage.name: steps[stage.name] for stage in plan.online})
+        self.pipeline = Pipeline(plan, {stage.name: self._step(stage) for stage in plan.online})
 
     def predict(
         self, body: bytes, started_ns: int, *, show: bool = False
@@ -190,6 +188,34 @@ class Scorer:
         """Write state and log to the disk."""
         self.store.close()
         self.log.close()
+
+    def _step(self, stage: Stage) -> Step[_Request]:
+        """What a stage of the plan runs, and the fallback that the plan names for it."""
+        runs: dict[str, Callable[[_Request], None]] = {
+            "validate": self._validate,
+            "features": self._join,
+            "score": self._score,
+            "explain": self._explain,
+            "decide": self._decide,
+            "log": self._log,
+        }
+        fallbacks: dict[tuple[str, str], Callable[[_Request], None]] = {
+            ("features", "defaults"): self._join_unknown,
+            ("score", "baseline"): self._score_baseline,
+            ("explain", "skip"): self._explain_skipped,
+            ("decide", "defaults"): self._decide_cautiously,
+            ("log", "skip"): self._log_skipped,
+        }
+        action = stage.fallback.action
+        if action == "refuse":
+            return Step(runs[stage.name], refuse(stage.name))
+        try:
+            return Step(runs[stage.name], fallbacks[stage.name, action])
+        except KeyError:
+            raise BuildError(
+                f"the plan of build {self.build.manifest.build} has a stage {stage.name} with the "
+                f"fallback {action}, which this server does not know: run `groundplan build` again"
+            ) from None
 
     # The stages, in the order of the plan.
 

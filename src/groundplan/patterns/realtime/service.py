@@ -1,6 +1,7 @@
 """The routes of a realtime server, over a scorer."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
@@ -11,10 +12,13 @@ from starlette.requests import Request
 from starlette.types import ASGIApp
 
 from groundplan import __version__
+from groundplan.errors import EngineError
 from groundplan.patterns.realtime.scoring import Accepted, Answer, Scorer
 from groundplan.serving import inference, openapi
 from groundplan.serving.http import Call, Endpoint, application
 from groundplan.serving.metrics import Metrics
+
+_logger: Final = logging.getLogger(__name__)
 
 EVENTS: Final = 8_000_000
 """Bytes of the largest body of events."""
@@ -104,7 +108,10 @@ def _lifespan(scorer: Scorer) -> Any:
 async def _sync(scorer: Scorer) -> None:
     while True:
         await asyncio.sleep(SYNC)
-        await asyncio.to_thread(scorer.store.sync)
+        try:
+            await asyncio.to_thread(scorer.store.sync)
+        except EngineError:  # /health/ready says so too; the next round may find it mended
+            _logger.exception("the state could not be written to the disk")
 
 
 def _document(scorer: Scorer) -> dict[str, Any]:

@@ -20,9 +20,11 @@ from groundplan.models import (
     Bools,
     Floats,
     Indices,
+    Linear,
     Logistic,
     Majority,
     Thresholds,
+    Trees,
     evaluate,
 )
 from groundplan.patterns.realtime.definition import Definition, Report, define
@@ -83,61 +85,89 @@ def build(project: Project, data: Path | None, report: Report, *, live: bool = T
     """
     plan = draw(project.answers)
     definition = define(project)
+    inputs = definition.inputs
     with TemporaryDirectory(prefix="groundplan-") as scratch:
         file = data or _made(definition, Path(scratch), report)
-        events = offline.events(definition.inputs, file)
-        table = offline.table(
-            definition.inputs, events, progress=_share(report, "point-in-time features")
-        )
-        rows = _rows(definition, events, offline.matrix(table, definition.inputs.names))
-        names = definition.inputs.names
+        events = offline.events(inputs, file)
+        table = offline.table(inputs, events, progress=_share(report, "point-in-time features"))
+        rows = _rows(definition, events, offline.matrix(table, inputs.names))
         train, test = definition.split.apply(rows.time, rows.group, rows.y)
-        thresholds = _thresholds(definition, rows, train, names, report)
-        trees = definition.model.train(
-            rows.x[train], rows.y[train], names, _step(report, "boosted trees")
-        )
-        logistic = Logistic().train(rows.x[train], rows.y[train], names)
-        majority = Majority.train(rows.y[train], names)
-        judged = _judge(definition, rows, test, (trees, logistic, majority), report)
-        tiers = thresholds.report(
-            trees.scores(rows.x[test]),
-            rows.y[test],
-            None if rows.amount is None else rows.amount[test],
+        fitted = _fit(definition, rows, train, report)
+        manifest = Manifest(
+            build="",
+            system=project.answers.system.name,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            groundplan=__version__,
+            plan=plan,
+            data=_provenance(file, rows),
+            features={
+                "fingerprint": inputs.fingerprint(),
+                "names": list(inputs.names),
+                "definitions": inputs.definitions(),
+            },
+            model={"boosted_trees": msgspec.to_builtins(definition.model)},
+            thresholds=msgspec.to_builtins(fitted.thresholds),
+            report=_report(definition, rows, (train, test), fitted, report),
+            files={},
         )
 
         def fill(folder: Path, name: str) -> Manifest:
-            trees.save(folder)
-            logistic.save(folder)
+            fitted.trees.save(folder)
+            fitted.logistic.save(folder)
             _keep(folder, definition, events, rows, test)
-            return Manifest(
-                build=name,
-                system=project.answers.system.name,
-                created=datetime.now(UTC).isoformat(timespec="seconds"),
-                groundplan=__version__,
-                plan=plan,
-                data=_provenance(file, rows),
-                features={
-                    "fingerprint": definition.inputs.fingerprint(),
-                    "names": list(names),
-                    "definitions": definition.inputs.definitions(),
-                },
-                model={"boosted_trees": msgspec.to_builtins(definition.model)},
-                thresholds=msgspec.to_builtins(thresholds),
-                report={
-                    "rows": _counts(rows, train, test),
-                    "models": judged,
-                    "published": {k: list(v) for k, v in definition.published.items()},
-                    "tiers": msgspec.to_builtins(tiers),
-                    "gate": _gate(judged),
-                },
-                files={},
-            )
+            return msgspec.structs.replace(manifest, build=name)
 
         made = builds.write(project.home, datetime.now(UTC), fill)
     if live and made.manifest.report["gate"]["passed"]:
         channels.point(project.home, channels.LIVE, made)
     report("write the build", 1, 1)
     return made
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """What training gives: the model that serves, the two beside it, and the thresholds."""
+
+    trees: Trees
+    logistic: Linear
+    majority: Majority
+    thresholds: Thresholds
+
+
+def _fit(definition: Definition, rows: Rows, train: Indices, report: Report) -> _Fitted:
+    names = definition.inputs.names
+    x, y = rows.x[train], rows.y[train]
+    return _Fitted(
+        thresholds=_thresholds(definition, rows, train, names, report),
+        trees=definition.model.train(x, y, names, _step(report, "boosted trees")),
+        logistic=Logistic().train(x, y, names),
+        majority=Majority.train(y, names),
+    )
+
+
+def _report(
+    definition: Definition,
+    rows: Rows,
+    parts: tuple[Indices, Indices],
+    fitted: _Fitted,
+    report: Report,
+) -> dict[str, Any]:
+    """The figures that a build is judged by, fit for JSON."""
+    train, test = parts
+    models = (fitted.trees, fitted.logistic, fitted.majority)
+    judged = _judge(definition, rows, test, models, report)
+    tiers = fitted.thresholds.report(
+        fitted.trees.scores(rows.x[test]),
+        rows.y[test],
+        None if rows.amount is None else rows.amount[test],
+    )
+    return {
+        "rows": _counts(rows, train, test),
+        "models": judged,
+        "published": {name: list(figures) for name, figures in definition.published.items()},
+        "tiers": msgspec.to_builtins(tiers),
+        "gate": _gate(judged),
+    }
 
 
 def _made(definition: Definition, scratch: Path, report: Report) -> Path:

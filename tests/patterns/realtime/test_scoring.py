@@ -1,0 +1,163 @@
+"""A scorer's fallbacks are those that its plan names, and answers say when one stood in."""
+
+import itertools
+import json
+import time
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from conftest import groundplan
+from groundplan.errors import BuildError
+from groundplan.features import EmbeddedStore, Event, OnlineStore
+from groundplan.models import Linear
+from groundplan.patterns.realtime.definition import define
+from groundplan.patterns.realtime.scoring import Scorer
+from groundplan.plan import Fallback
+from groundplan.project import Project
+from groundplan.rollout import channels
+from groundplan.serving.log import Log
+from groundplan.serving.stages import Refused
+
+_ids = itertools.count(800_000_000)
+
+
+def body() -> bytes:
+    return json.dumps(
+        {
+            "transaction_id": next(_ids),
+            "tx_datetime": "2018-08-16T10:00:00",
+            "customer_id": 1,
+            "terminal_id": 1,
+            "tx_amount": 30.0,
+        }
+    ).encode()
+
+
+def scorer(fraud: Path, folder: Path, stage: str = "", fallback: str = "") -> Scorer:
+    """A scorer over an empty store; with another fallback for one stage where it is named."""
+    project = Project(fraud)
+    build = channels.read(project.home, channels.LIVE)
+    plan = build.manifest.plan
+    if stage:
+        other = Fallback(fallback, "something else")  # type: ignore[arg-type]  # tests any name
+        stages = [
+            msgspec.structs.replace(one, fallback=other) if one.name == stage else one
+            for one in plan.stages
+        ]
+        plan = msgspec.structs.replace(plan, stages=tuple(stages))
+        build.manifest = msgspec.structs.replace(build.manifest, plan=plan)
+    inputs = define(project).inputs
+    return Scorer(build, inputs, EmbeddedStore(folder / "state", inputs), Log(folder / "log"))
+
+
+@pytest.fixture
+def whole(fraud: Path, tmp_path: Path) -> Scorer:
+    return scorer(fraud, tmp_path)
+
+
+class Slow:
+    """A store whose join returns when so many µs are left of the deadline."""
+
+    def __init__(self, store: OnlineStore, deadline: int, left: int) -> None:
+        self._store = store
+        self._until = deadline - left * 1_000
+
+    def join(self, event: Event) -> np.ndarray:
+        row = self._store.join(event)
+        time.sleep(max(0, self._until - time.perf_counter_ns()) / 1e9)
+        return row
+
+
+def slowed(scorer: Scorer, left: int) -> int:
+    """Slow down the store of a scorer; returns when the request that follows starts."""
+    started = time.perf_counter_ns()
+    deadline = started + scorer.build.manifest.plan.p99 * 1_000
+    scorer.store = Slow(scorer.store, deadline, left)  # type: ignore[assignment]  # join is all
+    return started
+
+
+def test_a_store_that_fails_is_answered_for_with_defaults(whole: Scorer) -> None:
+    """With the store gone, the answer takes the values of an unknown entity and says so."""
+    good = json.loads(whole.predict(body(), time.perf_counter_ns(), show=True)[0])
+    whole.store.close()
+    answer = json.loads(whole.predict(body(), time.perf_counter_ns(), show=True)[0])
+    (line,) = answer["degraded"]
+    assert line.startswith("features: failed")
+    assert "not in the history" in line
+    assert good["degraded"] == []
+    assert answer["features"]["customer_count_1d"] == 1  # the event itself
+    assert answer["features"]["tx_amount"] == 30.0
+    assert whole.fault()
+
+
+def test_a_log_that_fails_is_said_so(whole: Scorer) -> None:
+    """With the log gone, the answer is given, and says that it was not logged."""
+    whole.log.close()
+    answer = json.loads(whole.predict(body(), time.perf_counter_ns())[0])
+    assert [line.split(":")[0] for line in answer["degraded"]] == ["log"]
+
+
+def test_without_time_reasons_are_left_out(whole: Scorer) -> None:
+    """After a slow store the score still fits, the reasons do not: the answer says so."""
+    plan = whole.build.manifest.plan
+    score, explain = plan.stage("score").budget, plan.stage("explain").budget
+    started = slowed(whole, (score + explain) // 2)
+    answer = json.loads(whole.predict(body(), started)[0])
+    assert answer["reasons"] is None
+    assert [line.split(":")[0] for line in answer["degraded"]] == ["explain"]
+
+
+def test_the_baseline_answers_where_the_trees_do_not_fit(whole: Scorer) -> None:
+    """A score that cannot be had in time is the logistic regression's, and said to be."""
+    plan = whole.build.manifest.plan
+    started = slowed(whole, plan.stage("score").budget - 200)
+    answer = json.loads(whole.predict(body(), started, show=True)[0])
+    row = np.array(list(answer["features"].values()), np.float64)
+    assert answer["degraded"][0].startswith("score:")
+    assert answer["score"] == Linear.load(whole.build.folder).score(row)
+
+
+def test_a_plan_may_refuse_instead(fraud: Path, tmp_path: Path) -> None:
+    """With the fallback `refuse` in its plan, the same fault ends the request."""
+    strict = scorer(fraud, tmp_path, "features", "refuse")
+    strict.store.close()
+    with pytest.raises(Refused, match="features"):
+        strict.predict(body(), time.perf_counter_ns())
+
+
+def test_a_fallback_that_the_server_does_not_know_stops_the_start(
+    fraud: Path, tmp_path: Path
+) -> None:
+    """A plan that promises what this server cannot do is not served."""
+    with pytest.raises(BuildError, match="stage log with the fallback baseline"):
+        scorer(fraud, tmp_path, "log", "baseline")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "named"),
+    [
+        ('kind = "explicit"', 'kind = "none"', "isolation forest"),
+        ('output = "score"', 'output = "ranking"', "output ranking"),
+        (
+            "[interpretability]",
+            '[engines]\nonline_store = "redis://localhost"\n[interpretability]',
+            "redis://localhost",
+        ),
+    ],
+)
+def test_what_is_only_planned_is_not_built_as_something_else(
+    tmp_path: Path, before: str, after: str, named: str
+) -> None:
+    """Another model, output or engine than this version builds is refused, and named."""
+    folder = tmp_path / "card-fraud"
+    groundplan("new", folder, "--from", "fraud")
+    file = folder / "groundplan.toml"
+    assert before in file.read_text()
+    file.write_text(file.read_text().replace(before, after))
+    done = groundplan("build", folder)
+    assert done.returncode == 1
+    assert named in done.stderr
+    assert "does not yet build" in done.stderr
