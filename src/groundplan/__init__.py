@@ -12,9 +12,26 @@ if TYPE_CHECKING:
     from groundplan.decision.conflicts import conflicts
     from groundplan.decision.decision import Decision, decide
     from groundplan.decision.flips import flips
+    from groundplan.engines.inference import Remote
     from groundplan.errors import GroundplanError
-    from groundplan.features import FeatureSet, Source, decimal, features
-    from groundplan.models import BoostedTrees, Split, Tiers
+    from groundplan.features import (
+        FeatureSet,
+        Source,
+        Table,
+        apply,
+        category,
+        decimal,
+        features,
+    )
+    from groundplan.models import (
+        BoostedTrees,
+        Function,
+        Logistic,
+        Onnx,
+        Split,
+        Tiers,
+        XGBoost,
+    )
     from groundplan.plan import Plan
     from groundplan.project import Project
 
@@ -25,12 +42,20 @@ _HOMES: Final = {
     "BoostedTrees": "models",
     "Decision": "decision",
     "FeatureSet": "features",
+    "Function": "models",
     "GroundplanError": "errors",
+    "Logistic": "models",
+    "Onnx": "models",
     "Plan": "plan",
     "Project": "project",
+    "Remote": "engines.inference",
     "Source": "features",
     "Split": "models",
+    "Table": "features",
     "Tiers": "models",
+    "XGBoost": "models",
+    "apply": "features",
+    "category": "features",
     "conflicts": "decision",
     "decide": "decision",
     "decimal": "features",
@@ -43,13 +68,21 @@ __all__ = [
     "BoostedTrees",
     "Decision",
     "FeatureSet",
+    "Function",
     "GroundplanError",
+    "Logistic",
+    "Onnx",
     "Plan",
     "Project",
+    "Remote",
     "Source",
     "Split",
+    "Table",
     "Tiers",
+    "XGBoost",
     "__version__",
+    "apply",
+    "category",
     "conflicts",
     "decide",
     "decimal",

@@ -9,7 +9,7 @@ import pytest
 
 from feature_cases import fraud, shop
 from groundplan.errors import DefinitionError
-from groundplan.features import FeatureSet, Source, decimal, features
+from groundplan.features import FeatureSet, Source, Table, apply, category, decimal, features
 
 PAYMENTS = Source(
     "payments",
@@ -19,6 +19,18 @@ PAYMENTS = Source(
     labels={"fraud": "7d"},
 )
 CARD = PAYMENTS.by("card_id")
+USERS = Table("users", key="user", time="since", fields={"segment": str, "limit": float | None})
+
+
+def same(x: Any) -> Any:
+    return x * 1.0
+
+
+def changed_in_place(x: Any) -> Any:
+    x += 1.0
+    return x
+
+
 ANY_FEATURES: Any = features  # for what a type checker refuses as well
 
 
@@ -31,7 +43,72 @@ def sourced(**changes: Any) -> Source:
     ("write", "words"),
     [
         (lambda: PAYMENTS.amout, "did you mean 'amount'"),
-        (lambda: PAYMENTS.fraud, "is a label"),
+        (lambda: features(PAYMENTS.fraud), "is a label"),
+        (lambda: features(x=PAYMENTS.fraud & PAYMENTS.ok), "is a label"),
+        (lambda: CARD.mean(PAYMENTS.amount + 1, "7d"), "is not a field of payments"),
+        (lambda: CARD.share("amount", "7d"), "is not a condition"),
+        (lambda: CARD.share(PAYMENTS.amount, "7d"), "is not a condition"),
+        (lambda: CARD.share(PAYMENTS.fraud, "7d"), "would leak the future"),
+        (lambda: CARD.count("7d", where=PAYMENTS.fraud & PAYMENTS.ok), 'write delay="7d"'),
+        (lambda: CARD.count("7d", where=PAYMENTS.amount), "is not a condition"),
+        (lambda: CARD.count("7d", where=CARD.count("1d") > 1), "cannot stand in a condition"),
+        (lambda: CARD.count("7d", where=sourced().a > 1), "belongs to things"),
+        (lambda: CARD.count("7d", where=apply(same, PAYMENTS.amount) > 1), "cannot stand in"),
+        (lambda: CARD.last("amount", "7d", current=True, empty=0.0), "is never used"),
+        (lambda: CARD.distinct("shop", "7d", empty=0.0), "no events give 0"),
+        (lambda: CARD.min("shop", "7d"), "count its values with distinct"),
+        (lambda: sourced(fields={"a": float | int}), "no field type"),
+        (lambda: sourced(fields={"a": int | None}).by("a"), "a key is always there"),
+        (lambda: USERS.segmnt, "did you mean 'segment'"),
+        (lambda: USERS.user, "no column 'user'"),
+        (lambda: features(USERS.segment), "is text"),
+        (lambda: features(USERS.limit), "say which, as in features"),
+        (lambda: features(USERS.limit, of=USERS), "about the events of a Source"),
+        (lambda: features(USERS.limit, PAYMENTS.amount), "payments has no field 'user'"),
+        (lambda: features(USERS.of("shop").limit, PAYMENTS.amount), "keys must be of one type"),
+        (lambda: features(USERS.of("card_id").segment < "a"), "has no order"),
+        (lambda: features(CARD.count("1d"), sourced().by("a").count("1d")), "say which"),
+        (lambda: features(PAYMENTS.amount, sourced().by("a").count("1d")), "no field 'a'"),
+        (lambda: features(PAYMENTS.by("card_id", of="shop").count("1d")), "leave it out"),
+        (
+            lambda: features(
+                PAYMENTS.ok, sourced().by("a", of="card_id").count("1d", current=True)
+            ),
+            "not of things",
+        ),
+        (
+            lambda: features(
+                PAYMENTS.ok,
+                sourced(labels={"b": "1d"}).by("a", of="card_id").share("b", "2d", delay="1d"),
+            ),
+            "is a label of things",
+        ),
+        (
+            lambda: features(
+                PAYMENTS.ok,
+                sourced(name="payments").by("a", of="card_id").count("2d"),
+            ),
+            "two sources are called payments",
+        ),
+        (lambda: category(PAYMENTS.amount), "text or int field"),
+        (lambda: category(CARD.count("1d")), "text or int field"),
+        (lambda: category(PAYMENTS.shop, values=(1,)), "is not str"),
+        (lambda: category(PAYMENTS.shop, values=("a", "a")), "stands twice"),
+        (lambda: category(PAYMENTS.shop, most=0), "not a count above 0"),
+        (lambda: features(x=category(PAYMENTS.shop)).sql("t"), "has no values yet"),
+        (lambda: features(x=category(PAYMENTS.shop)).fitted({}), "no values for category"),
+        (lambda: apply(same), "at least one expression"),
+        (lambda: apply(same, PAYMENTS.shop), "is text"),
+        (lambda: apply(same, 1.0), "reads no event"),
+        (lambda: apply(lambda x: x.cumsum(), PAYMENTS.amount), "elementwise"),
+        (lambda: apply(lambda x: x.sum(), PAYMENTS.amount), "gives .* for arrays of shape"),
+        (lambda: apply(lambda x: x > 1, PAYMENTS.amount), "return a float64 array"),
+        (lambda: apply(lambda x, y: x + y, PAYMENTS.amount), "it raises TypeError"),
+        (lambda: features(apply(same, PAYMENTS.amount)).sql("t"), "computed in Python"),
+        (
+            lambda: ANY_FEATURES(x=apply(changed_in_place, PAYMENTS.amount)),
+            "it changes",
+        ),
         (lambda: PAYMENTS.by("card"), "did you mean 'card_id'"),
         (lambda: PAYMENTS.by("amount"), "a key is int or str"),
         (lambda: CARD.cuont("7d"), "did you mean 'count'"),
@@ -85,6 +162,17 @@ def test_derived_names_and_descriptions_come_from_the_definition() -> None:
         CARD.mean("amount", "90m"),
         CARD.sum("ok", "7d"),
         CARD.mean("fraud", "30d", delay="7d"),
+        CARD.std("amount", "7d"),
+        CARD.min("amount", "7d"),
+        CARD.max("amount", "7d"),
+        CARD.last("amount", "7d"),
+        CARD.first("amount", "7d"),
+        CARD.distinct("shop", "7d"),
+        CARD.share("ok", "7d"),
+        CARD.since("7d"),
+        USERS.of("card_id").limit,
+        category(PAYMENTS.shop),
+        apply(same, PAYMENTS.amount),
         PAYMENTS.amount,
         PAYMENTS.time.hour(),
     )
@@ -96,6 +184,21 @@ def test_derived_names_and_descriptions_come_from_the_definition() -> None:
         "card_mean_fraud_30d_delay_7d": (
             "share with fraud among payments of this card in the 30 days up to 7 days ago"
         ),
+        "card_std_amount_7d": (
+            "standard deviation of amount over payments of this card in the last 7 days"
+        ),
+        "card_min_amount_7d": "smallest amount over payments of this card in the last 7 days",
+        "card_max_amount_7d": "largest amount over payments of this card in the last 7 days",
+        "card_last_amount_7d": "latest amount among payments of this card in the last 7 days",
+        "card_first_amount_7d": "earliest amount among payments of this card in the last 7 days",
+        "card_distinct_shop_7d": (
+            "number of different shop among payments of this card in the last 7 days"
+        ),
+        "card_share_ok_7d": "share with ok among payments of this card in the last 7 days",
+        "card_since_7d": "seconds since the latest of payments of this card in the last 7 days",
+        "limit": "limit of this card",
+        "shop": "kind of shop",
+        "same": "same of amount",
         "amount": "amount",
         "at_hour": "hour of the day (UTC)",
     }

@@ -55,7 +55,7 @@ ROW = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(numbers(), st.lists(ROW, min_size=1, max_size=5))
 def test_a_row_a_column_and_sql_give_the_same_value(
     expression: Expression, rows: list[tuple[int, tuple[Any, ...]]]
@@ -117,7 +117,7 @@ def test_conditions_combine_like_truths(flag: bool, small: bool, word: str) -> N
     assert offline.matrix(table, inputs.names).tolist() == [expected]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(orders(least=1, most=10))
 def test_the_columns_form_equals_the_offline_values(events: list[Event]) -> None:
     """The code for one row, run on whole columns, gives the offline table from the same windows."""

@@ -22,7 +22,7 @@ ROWS = [
 ]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(orders())
 def test_every_value_equals_the_naive_twin(events: list[Event]) -> None:
     """Random orders with ties, in any order of rows, give the twin's values, bit for bit."""
@@ -115,7 +115,7 @@ def broken(**columns: Any) -> pa.Table:
         ({"tx_amount": pa.array([1.0, float("nan"), 2.0])}, "tx_amount", "not a finite number"),
         ({"tx_amount": pa.array([1.0, 1e11, 2.0])}, "tx_amount", "largest magnitude"),
         ({"tx_fraud": pa.array([0, 1, 2])}, "tx_fraud", "neither 0 nor 1"),
-        ({"transaction_id": pa.array([1, 1, 2])}, "transaction_id", "counts once"),
+        ({"transaction_id": pa.array([1, 1, 2])}, "transaction_id", "it names one event"),
     ],
 )
 def test_a_bad_column_is_refused_with_its_name(

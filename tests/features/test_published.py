@@ -1,5 +1,6 @@
 """The published transactions: the online values are the offline values, row by row."""
 
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from feature_cases import fraud, same
-from groundplan.features import EmbeddedStore, Event, offline
+from groundplan.features import EmbeddedStore, Event, FeatureSet, Label, features, offline
 from shared_data import SHARED
 
 DAY = 86_400 * 10**6
@@ -96,11 +97,63 @@ def test_a_hundred_thousand_rows_replayed_online_equal_the_offline_values(
         due, late = next(labels)
         for number, (identifier, time, customer, terminal, cents) in enumerate(events):
             while due <= time:
-                assert store.label(late, "tx_fraud", True)
+                assert store.append([Label(late, "tx_fraud", True)]).labelled == 1
                 due, late = next(labels, (1 << 62, -1))
             online[number] = store.join(Event(identifier, time, (customer, terminal, cents)))
     different = [at for at in range(REPLAYED) if not same(online[at], rows[first + at])]
     assert different == []
+
+
+def wide() -> FeatureSet:
+    """Every window function over the published transactions, with filters and delays."""
+    source = fraud().source
+    customer, terminal = source.by("customer_id"), source.by("terminal_id")
+    large = source.tx_amount > 200
+    return features(
+        customer.std("tx_amount", "7d", current=True),
+        customer.min("tx_amount", "3d"),
+        customer.max("tx_amount", "30d", current=True),
+        customer.last("tx_amount", "2d", delay="1h"),
+        customer.first("tx_amount", "7d"),
+        customer.distinct("terminal_id", "7d", current=True),
+        customer.since("7d"),
+        terminal.std("tx_amount", "1d"),
+        terminal.distinct("customer_id", "7d", delay="7d"),
+        terminal.last("tx_fraud", "30d", delay="7d"),
+        terminal.share("tx_fraud", "14d", delay="7d"),
+        large_share=customer.share(large, "30d", empty=0.0),
+        large=customer.count("7d", where=large),
+        since_large=customer.since("30d", where=large),
+        night=terminal.mean("tx_amount", "7d", where=source.time.hour() <= 6),
+        fraud_amount=terminal.sum("tx_amount", "30d", delay="7d", where=source.tx_fraud & large),
+    )
+
+
+def test_every_window_function_online_equals_its_offline_values(
+    tmp_path: Path, transactions: pa.Table
+) -> None:
+    """A history in bulk, then five thousand events one by one, every value bit for bit."""
+    inputs, replayed = wide(), 5_000
+    part = transactions.slice(transactions.num_rows - 100_000)
+    # Labels that are known only after the last event are not known to the store.
+    newest = part.column("tx_datetime").cast("int64").to_numpy().max()
+    known = part.column("tx_datetime").cast("int64").to_numpy() + WEEK <= newest
+    labels = part.column("tx_fraud").to_numpy(zero_copy_only=False) & known
+    part = part.set_column(part.column_names.index("tx_fraud"), "tx_fraud", pa.array(labels))
+    first = part.num_rows - replayed
+    expected = offline.matrix(offline.table(inputs, part), inputs.names)[first:]
+    names = ("transaction_id", "tx_datetime", "customer_id", "terminal_id", "tx_amount")
+    columns = [part.slice(first).column(name) for name in names]
+    columns[1] = columns[1].cast("int64")
+    with EmbeddedStore(tmp_path, inputs) as store:
+        store.ingest(part.slice(0, first))
+        rows = zip(*(column.to_pylist() for column in columns), expected, strict=True)
+        for number, time, customer, terminal, amount, row in rows:
+            cents = math.floor(amount * 100 + 0.5)
+            found = store.join(Event(number, time, (customer, terminal, cents), (False,)))
+            assert same(found, row), dict(
+                zip(inputs.names, zip(found, row, strict=True), strict=True)
+            )
 
 
 def test_sampled_rows_equal_the_rule_over_the_whole_history(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feature_cases import START, arrow, fraud, orders, rfc3339, same, shop
+from feature_cases import START, arrow, deals, fraud, market, orders, rfc3339, same, shop
 from groundplan.errors import InputError
 from groundplan.features import Event, Label, Schema, Source, features, offline
 
@@ -29,14 +29,14 @@ def wire(event: Event, labels: bool = False) -> dict[str, Any]:
     return {"order": event.id, "at": rfc3339(event.time), **fields, **known}
 
 
-@settings(max_examples=60)
-@given(orders(least=1))
+@settings(max_examples=25, deadline=None)
+@given(orders(least=1, most=12))
 def test_an_event_survives_the_wire(events: list[Event]) -> None:
     """Any order, written as JSON, decodes to the normalised event that it was made from."""
     for event in events:
         bare = Event(event.id, event.time, event.values, (False, False))
         assert SHOP.decode(json.dumps(wire(event)).encode()) == bare
-        jsonschema.validate(wire(event), SHOP.json_schema())
+        jsonschema.Draft202012Validator(SHOP.json_schema()).validate(wire(event))
     lines = "\n".join(json.dumps(wire(event, labels=True)) for event in events)
     assert SHOP.decode_events(lines.encode()) == events
 
@@ -115,7 +115,7 @@ def test_a_wrong_request_names_its_field(sent: bytes, field: str, words: str) ->
     refused.value.message.encode()
 
 
-@settings(max_examples=300)
+@settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=60) | st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3)
@@ -131,7 +131,7 @@ def test_nothing_on_the_wire_raises_anything_else(sent: bytes) -> None:
             refused.message.encode()
 
 
-@settings(max_examples=200)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_the_published_schema_is_what_is_accepted(data: st.DataObject) -> None:
     """A body that the JSON Schema allows is accepted, and one that it forbids is refused."""
@@ -225,3 +225,50 @@ def test_an_event_from_the_future_is_refused_when_the_clock_is_given() -> None:
             decode(body(), now=now - 5_001_000)
         assert refused.value.field == "tx_datetime"
     assert FRAUD.decode(body(), now=0, tolerance=now).time == now
+
+
+@settings(max_examples=25, deadline=None)
+@given(deals(most=10), st.booleans())
+def test_events_of_every_source_survive_the_wire(events: list[Event], absent: bool) -> None:
+    """A missing value is null or left out; a version is identified by its key and time."""
+    inputs = market()
+    schema = Schema(inputs)
+    for event in events:
+        source = inputs.sources[event.source]
+        sent = {} if source.versioned else {source.id: event.id}
+        sent[source.time.column] = rfc3339(event.time)
+        for (name, kind), value in zip(source.fields.items(), event.values, strict=True):
+            if value is not None or not absent:
+                whole = value is None or kind.name != "decimal"
+                sent[name] = value if whole else value / kind.scale
+        sent |= dict(zip(source.labels, event.labels, strict=True))
+        body = json.dumps(sent).encode()
+        assert schema.decode_events(body, source=source.name) == [event]
+        jsonschema.Draft202012Validator(schema.events_json_schema(source.name)).validate(sent)
+
+
+def test_what_may_be_missing_is_not_required() -> None:
+    """The schema of a request says so, and another source has its own."""
+    schema = Schema(market())
+    assert schema.json_schema()["required"] == ["sale", "at", "buyer", "seller"]
+    assert schema.json_schema()["properties"]["gift"] == {"type": ["boolean", "null"]}
+    required = schema.events_json_schema("people")["required"]
+    assert required == ["valid_from", "name", "segment", "age"]
+    for name in ("sales", "logins", "people"):
+        body = json.dumps(schema.example(name)).encode()
+        (event,) = schema.decode_events(body, source=name)
+        assert isinstance(event, Event)
+    price = json.dumps(schema.example() | {"price": "x"}).encode()
+    with pytest.raises(InputError, match="is not a number"):
+        schema.decode(price)
+
+
+def test_labels_come_to_the_main_source_alone() -> None:
+    """A line of another source is a whole event, and an unknown source is named."""
+    schema = Schema(market())
+    label = json.dumps({"sale": 1, "returned": True}).encode()
+    assert schema.decode_events(label) == [Label(1, "returned", True)]
+    with pytest.raises(InputError, match="not a field of logins"):
+        schema.decode_events(label, source="logins")
+    with pytest.raises(InputError, match="events are of sales, people, logins"):
+        schema.decode_events(label, source="login")

@@ -1,5 +1,7 @@
 import itertools
 import math
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import lightgbm
@@ -9,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundplan.errors import BuildError, InputError
+from groundplan.models import arrays
 from groundplan.models.attributions import Attributions
 from groundplan.models.boosted import BoostedTrees, Trees
 from groundplan.models.scorer import Floats
@@ -160,12 +163,66 @@ def test_tables_keep_to_their_budget(budget: int) -> None:
     assert np.abs(found - expected).max() < 1e-9
 
 
-def test_a_model_of_the_default_size_is_tabled_tree_by_tree() -> None:
-    """With the default size and budget a row costs one look-up per tree and no sums over leaves."""
+def test_a_model_of_the_default_size_needs_few_look_ups_and_little_memory() -> None:
+    """With the default size and budget a row costs a few look-ups per tree and no sums over
+    leaves, and all tables together stay below 32 MiB.
+    """
     trees = BoostedTrees().train(ROWS.x, ROWS.y, ROWS.names)
     exact = Attributions.of(trees)
-    assert exact.lookups <= len(trees.parsed.trees)
+    assert exact.lookups <= 3 * len(trees.parsed.trees)
     assert exact.summed_leaves == 0
+    assert exact.memory < 32 << 20
+
+
+@pytest.mark.parametrize("budget", [0, 20_000, 32 << 20])
+def test_what_is_compiled_once_is_loaded_as_it_was(tmp_path: Path, budget: int) -> None:
+    """Tables from the disk give the bits of those in memory, whatever the ways of the leaves, and
+    nothing is computed anew: the file alone suffices.
+    """
+    trees, asked = grown(5, 400, 9, num_leaves=31)
+    exact = Attributions.of(trees, budget)
+    exact.save(tmp_path)
+    (file,) = tmp_path.iterdir()
+    loaded = Attributions.load(tmp_path)
+    assert loaded.names == exact.names
+    assert (loaded.lookups, loaded.lone_leaves, loaded.summed_leaves) == (
+        *(exact.lookups, exact.lone_leaves, exact.summed_leaves),
+    )
+    for row in asked:
+        assert loaded.row(row).contributions.tolist() == exact.row(row).contributions.tolist()
+        assert loaded.row(row).base == exact.row(row).base
+    whole = bytearray(file.read_bytes())
+    whole[-100] ^= 1
+    file.write_bytes(whole)
+    with pytest.raises(BuildError, match="checksum"):
+        Attributions.load(tmp_path)
+    arrays.save(file, {"names": ["a"]}, {})
+    with pytest.raises(BuildError, match="another version"):
+        Attributions.load(tmp_path)
+
+
+def test_threads_may_ask_at_once() -> None:
+    """Rows that several threads ask for at the same time get their own contributions."""
+    trees, asked = grown(6, 400, 9, num_leaves=31)
+    exact = Attributions.of(trees)
+    expected = [exact.row(row).contributions.tolist() for row in asked]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda row: exact.row(row).contributions.tolist(), list(asked) * 10))
+    assert found == expected * 10
+
+
+def test_a_leaf_with_many_features_has_a_table_of_its_own() -> None:
+    """Leaves of long paths are answered by one number for each state, and stay exact."""
+    drawn = np.random.default_rng(2)
+    x = drawn.normal(size=(4000, 14))
+    y = (x > 0.4).sum(axis=1) + drawn.normal(size=4000) > 6
+    spec = BoostedTrees(trees=5, leaves=120, min_leaf_rows=5, learning_rate=0.5)
+    trees = spec.train(x, y, tuple(f"f{i}" for i in range(14)))
+    exact = Attributions.of(trees, 1 << 20)
+    assert exact.lone_leaves > 100
+    expected = lightgbm_contributions(trees, x[:100])[:, :-1]
+    found = np.array([exact.row(row).contributions for row in x[:100]])
+    assert np.abs(found - expected).max() < 1e-9
 
 
 def test_trees_without_splits_leave_only_the_base() -> None:

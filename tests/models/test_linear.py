@@ -59,3 +59,13 @@ def test_the_majority_scores_the_base_rate() -> None:
     assert set(model.scores(ROWS.x).tolist()) == {model.rate} == {ROWS.y.mean()}
     with pytest.raises(BuildError, match="no training rows"):
         Majority.train(ROWS.y[:0], ROWS.names)
+
+
+def test_its_account_is_exact() -> None:
+    """Contributions and base add up to the log-odds; a missing value and the mean add nothing."""
+    model = Logistic().train(ROWS.x, ROWS.y, ROWS.names)
+    for row in ROWS.x[:200]:
+        contributions, base = model.row(row)
+        assert 1 / (1 + np.exp(-(contributions.sum() + base))) == pytest.approx(model.score(row))
+        assert (contributions[np.isnan(row)] == 0).all()
+    assert model.row(np.array(model.means)).contributions.tolist() == [0.0] * len(model.names)

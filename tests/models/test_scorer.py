@@ -9,17 +9,20 @@ from groundplan.models.boosted import BoostedTrees, Trees
 from groundplan.models.linear import Linear, Logistic
 from groundplan.models.majority import Majority
 from groundplan.models.scorer import Floats, Scorer
+from groundplan.models.xgboost import XGBoost, XGBoostTrees
 from model_rows import drawn_rows
 
 ROWS = drawn_rows()
 
-KINDS: tuple[Any, ...] = (Trees, Linear, Majority)
+KINDS: tuple[Any, ...] = (Trees, XGBoostTrees, Linear, Majority)
 
 
 @pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind.__name__)
 def scorer(request: pytest.FixtureRequest) -> Any:
     if request.param is Trees:
         return BoostedTrees(trees=20).train(ROWS.x, ROWS.y, ROWS.names)
+    if request.param is XGBoostTrees:
+        return XGBoost(trees=20).train(ROWS.x, ROWS.y, ROWS.names)
     if request.param is Linear:
         return Logistic().train(ROWS.x, ROWS.y, ROWS.names)
     return Majority.train(ROWS.y, ROWS.names)
@@ -87,7 +90,7 @@ def test_no_rows_give_no_scores(scorer: Scorer) -> None:
     assert scorer.scores(np.empty((0, 6))).shape == (0,)
 
 
-@pytest.mark.parametrize("spec", [BoostedTrees(trees=2), Logistic()])
+@pytest.mark.parametrize("spec", [BoostedTrees(trees=2), XGBoost(trees=2), Logistic()])
 def test_training_refuses_what_it_cannot_learn_from(spec: Any) -> None:
     """One class, labels that are no bools, lengths and names that do not fit: each is named."""
     with pytest.raises(BuildError, match="both classes"):

@@ -10,10 +10,16 @@ import click
 
 from groundplan import __version__
 from groundplan.cli.build import build
+from groundplan.cli.consistency import consistency
+from groundplan.cli.dataset import dataset
 from groundplan.cli.decide import decide
+from groundplan.cli.export import export
 from groundplan.cli.features import features
+from groundplan.cli.ingest import ingest
+from groundplan.cli.keys import keys
 from groundplan.cli.new import new
 from groundplan.cli.plan import plan
+from groundplan.cli.replay import replay
 from groundplan.cli.schema import schema
 from groundplan.cli.serve import serve
 from groundplan.cli.verify import verify
@@ -56,5 +62,20 @@ def main() -> None:
     """
 
 
-for command in (new, decide, plan, schema, features, build, serve, verify):
+for command in (
+    new,
+    decide,
+    plan,
+    schema,
+    features,
+    ingest,
+    build,
+    serve,
+    keys,
+    verify,
+    consistency,
+    dataset,
+    replay,
+    export,
+):
     main.add_command(command)

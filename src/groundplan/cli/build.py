@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from groundplan.cli.arguments import json_option, project_argument
+from groundplan.cli.arguments import json_option, project_argument, sources_option
 from groundplan.project import Project
 
 
@@ -16,9 +16,16 @@ from groundplan.project import Project
     help="Past events, a Parquet file with the columns of the source in any case and order. "
     "Without it, system.py makes them.",
 )
+@sources_option
 @click.option("--no-live", is_flag=True, help="Leave the channel `live` where it points.")
 @json_option
-def build(project: Project, data: Path | None, no_live: bool, as_json: bool) -> None:
+def build(
+    project: Project,
+    data: Path | None,
+    sources: tuple[tuple[str, Path], ...],
+    no_live: bool,
+    as_json: bool,
+) -> None:
     """Compute features, train, judge, choose thresholds and write an immutable build.
 
     The build goes to PROJECT/.groundplan/builds; the channel `live` then points at it, if it
@@ -37,7 +44,8 @@ def build(project: Project, data: Path | None, no_live: bool, as_json: bool) -> 
     from groundplan.cli.progress import progress
 
     with progress() as report:
-        made = flow(project).build(project, data, report, live=not no_live)
+        others = dict(sources)
+        made = flow(project).build(project, data, report, live=not no_live, others=others)
     if as_json:
         click.echo(json.dumps(made.manifest.report, indent=2))
     else:

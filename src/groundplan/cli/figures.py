@@ -42,13 +42,20 @@ def show(build: Build) -> None:
         ("model", "ROC AUC", "average precision", "card precision@100", ""),
         [*ours, *theirs],
     )
-    heading(out, "Decisions at the stated false-positive rates, on the test period")
+    bill = report["bill"]
+    how = "of least cost" if bill else "at the stated false-positive rates"
+    heading(out, f"Decisions {how}, on the test period")
     table(
         out,
         _TIERS,
         [_tier(tier, manifest.thresholds) for tier in report["tiers"]],
         right=_TIERS[1:],
     )
+    if bill:
+        out.print(
+            f"\nthey cost {bill['decided']:,.0f}; approving everything {bill['approve_all']:,.0f}, "
+            f"declining everything {bill['decline_all']:,.0f}"
+        )
     gate = report["gate"]
     out.print(f"\ngate ({gate['rule']}): {'passed' if gate['passed'] else 'NOT passed'}")
     if gate["simpler_would_do"]:

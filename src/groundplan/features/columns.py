@@ -7,11 +7,14 @@ from typing import Final
 from sqlglot import exp
 
 from groundplan.errors import InputError
-from groundplan.features.expressions import TIME, Sql, double
+from groundplan.features.dialects import DUCKDB, Dialect
+from groundplan.features.expressions import LARGEST, TIME, Sql, double
 from groundplan.features.feature_set import FeatureSet
 from groundplan.features.fields import LIMIT, NAME_LIMIT, Kind
-from groundplan.features.query import IDENTIFIER, POSITION, column, read_fields
+from groundplan.features.frames import POSITION, column
+from groundplan.features.query import IDENTIFIER, source_fields
 from groundplan.features.source import Source
+from groundplan.features.table import Table
 
 LAST_TIME: Final = 7_258_118_400_000_000
 """2200-01-01 in us: the end of the times that a source takes; they begin with 1970-01-01."""
@@ -62,7 +65,8 @@ class Check:
 def declared(source: Source) -> dict[str, Column]:
     """The columns of a table whose types are as the source declares them."""
     kinds: dict[str, str] = {field: kind.name for field, kind in source.fields.items()}
-    kinds |= dict.fromkeys(source.labels, "bool") | {source.id: source.id_kind.name}
+    kinds |= dict.fromkeys(source.labels, "bool")
+    kinds |= {} if isinstance(source, Table) else {source.id: source.id_kind.name}
     found = {name: Column(name, _SQL_TYPES[kind]) for name, kind in kinds.items()}
     return found | {source.time.column: Column(source.time.column, "TIMESTAMP")}
 
@@ -98,11 +102,18 @@ def matched(source: Source, names: Iterable[str], present: Mapping[str, str]) ->
     return found
 
 
-def needed(inputs: FeatureSet) -> tuple[str, ...]:
-    """The names of the columns that the features read, each once."""
-    source = inputs.source
-    own = [source.id, source.time.column, *read_fields(inputs), *inputs.summed]
+def needed(inputs: FeatureSet, source: int = 0) -> tuple[str, ...]:
+    """The names of the columns of a source that the features read, each once."""
+    ours = inputs.sources[source]
+    own = [*identifying(ours), ours.time.column, *source_fields(inputs, source)]
     return tuple(dict.fromkeys(own))
+
+
+def identifying(source: Source) -> tuple[str, ...]:
+    """The columns that identify an event: its identifier, or a version's key and time."""
+    if isinstance(source, Table):
+        return (source.key, source.time.column)
+    return (source.id,)
 
 
 def normalised(
@@ -111,6 +122,9 @@ def normalised(
     columns: Mapping[str, Column],
     keep: Iterable[str] = (),
     position: Sql | None = None,
+    source: int = 0,
+    repeated: bool = False,
+    dialect: Dialect = DUCKDB,
 ) -> exp.Select:
     """Selects what `compile_query` reads from a table.
 
@@ -120,96 +134,155 @@ def normalised(
         columns: the table's columns by the source's names.
         keep: columns to hand through; the time as TIMESTAMP, labels as BOOLEAN.
         position: numbers the rows in the table's order; counted where it is not given.
+        source: whose events they are, as a position in `inputs.sources`.
+        repeated: whether an event may stand there several times: the first row counts, with
+            every label that one of them has.
+        dialect: the engine's.
     """
-    source = inputs.source
+    ours = inputs.sources[source]
+    time = time_of(columns[ours.time.column], dialect)
     counted = exp.Window(this=exp.RowNumber())
-    selected = [
-        (position or counted).as_(POSITION),
-        columns[source.id].node.as_(IDENTIFIER),
-        time_of(columns[source.time.column]).as_(TIME),
-    ]
-    for field in read_fields(inputs):
-        value = value_of(columns[field], source.kind_of(field))
-        selected.append(value.as_(f"v_{field}", quoted=True))
-    for field in inputs.summed:
-        total = scaled_of(columns[field], source, field)
-        selected.append(total.as_(f"s_{field}", quoted=True))
+    selected = [time.as_(TIME)]
+    if source == 0:
+        selected = [
+            (position or counted).as_(POSITION),
+            columns[ours.id].node.as_(IDENTIFIER),
+            time.as_(TIME),
+        ]
+    for name in source_fields(inputs, source):
+        found = columns[name]
+        value = truth_of(found) if name in ours.labels else value_of(found, ours.kind_of(name))
+        selected.append(value.as_(f"v_{name}", quoted=True))
     for name in keep:
-        kept = handed_through(columns[name], source, name)
+        kept = handed_through(columns[name], ours, name, dialect)
         selected.append(kept.as_(f"k_{name}", quoted=True))
-    return exp.select(*selected).from_(table)
+    if not repeated:
+        return exp.select(*selected).from_(table)
+    return _once(inputs, source, selected, table, columns, list(keep), position or counted)
 
 
-def time_of(found: Column) -> Sql:
+def _once(
+    inputs: FeatureSet,
+    source: int,
+    selected: list[Sql],
+    table: Sql,
+    columns: Mapping[str, Column],
+    keep: list[str],
+    position: Sql,
+) -> exp.Select:
+    """One row for each event."""
+    ours = inputs.sources[source]
+    same = [columns[name].node for name in identifying(ours)]
+    order = exp.Order(expressions=[exp.Ordered(this=exp.column("copy_of"))])
+    inner = exp.select(
+        *selected,
+        position.copy().as_("copy_of"),
+        *(node.as_(f"same_{at}") for at, node in enumerate(same)),
+    ).from_(table)
+    by: list[Sql] = [exp.column(f"same_{at}") for at in range(len(same))]
+    number = exp.Window(this=exp.RowNumber(), partition_by=by, order=order)
+    labels = {f"v_{name}" for name in source_fields(inputs, source) if name in ours.labels}
+    labels |= {f"k_{name}" for name in keep if name in ours.labels}
+
+    def one(name: str) -> Sql:
+        if name not in labels:
+            return column(name)
+        known = exp.Window(
+            this=exp.LogicalOr(this=column(name)), partition_by=[node.copy() for node in by]
+        )
+        return known.as_(name, quoted=True)
+
+    names = [each.alias for each in selected]
+    numbered = exp.select(*map(one, names), number.as_("copy")).from_(inner.subquery("copies"))
+    return (
+        exp.select(*map(column, names))
+        .from_(numbered.subquery("numbered"))
+        .where(exp.column("copy").eq(1))
+    )
+
+
+def time_of(found: Column, dialect: Dialect = DUCKDB) -> Sql:
     """The time in BIGINT us since 1970-01-01 UTC."""
     if found.type == "BIGINT":
         return found.node
     exact = ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
     node = found.node if found.type in exact else exp.cast(found.node, "TIMESTAMP")
-    return exp.func("EPOCH_US", node)
+    return dialect.microseconds(node)
+
+
+def truth_of(found: Column) -> Sql:
+    """A label: false where it is absent."""
+    return exp.func("COALESCE", exp.cast(found.node, "BOOLEAN"), exp.false())
 
 
 def value_of(found: Column, kind: Kind) -> Sql:
-    """The event's own value, as `Event.values` has it."""
+    """The event's own value, as `Event.values` has it; NaN is missing where that may be."""
     if kind.name == "decimal":
-        return exp.cast(_nearest(found, kind), "BIGINT")
-    return exp.cast(found.node, _SQL_TYPES[kind.name])
+        value = exp.cast(_nearest(found, kind), "BIGINT")
+    else:
+        value = exp.cast(found.node, _SQL_TYPES[kind.name])
+    if kind.optional and found.type in _FLOATS:
+        return exp.Case().when(exp.not_(exp.IsNan(this=found.node)), value)
+    return value
 
 
-def scaled_of(found: Column, source: Source, field: str) -> Sql:
-    """The BIGINT that windows add."""
-    kind = source.kind_of(field)
-    if field in source.labels:
-        known = exp.func("COALESCE", exp.cast(found.node, "BOOLEAN"), exp.false())
-        return exp.cast(known, "BIGINT")
-    if kind.name in ("decimal", "float"):
-        return exp.cast(_nearest(found, kind), "BIGINT")
-    if kind.name == "bool":
-        return exp.cast(exp.cast(found.node, "BOOLEAN"), "BIGINT")
-    return exp.cast(found.node, "BIGINT")
-
-
-def checks(inputs: FeatureSet, columns: Mapping[str, Column]) -> Iterator[Check]:
+def checks(
+    inputs: FeatureSet,
+    columns: Mapping[str, Column],
+    source: int = 0,
+    dialect: Dialect = DUCKDB,
+) -> Iterator[Check]:
     """The rules for the rows of a file, the same that hold on the wire.
 
     Args:
         inputs: the features; what they add up decides the magnitudes that are accepted.
         columns: the columns to check, as `matched` found them.
+        source: whose events they are, as a position in `inputs.sources`.
+        dialect: the engine's.
     """
-    source = inputs.source
+    ours = inputs.sources[source]
+    required = {name for name, kind in ours.fields.items() if not kind.optional}
     for name in columns:
-        if name in source.fields or name in (source.id, source.time.column):
+        if name in required or name in (ours.id, ours.time.column):
             node = columns[name].node
             rule = f"{name} has no value: every event needs one; fill it in or leave the row out"
             yield Check(name, exp.null(), exp.Is(this=node, expression=exp.null()), rule)
-    time = time_of(columns[source.time.column])
+    time = time_of(columns[ours.time.column], dialect)
     outside = exp.or_(time < 0, time.copy() >= LAST_TIME)
     rule = "is outside of 1970 to 2199: correct the time"
-    yield Check(source.time.column, columns[source.time.column].node, outside, rule)
-    yield from _text_checks(source.id, source.id_kind, columns[source.id], NAME_LIMIT)
-    yield from _range_checks(source.id, source.id_kind, columns[source.id])
+    yield Check(ours.time.column, columns[ours.time.column].node, outside, rule)
+    if ours.id in columns:
+        yield from _text_checks(ours.id, ours.id_kind, columns[ours.id], NAME_LIMIT)
+        yield from _range_checks(ours.id, ours.id_kind, columns[ours.id])
     for field, found in columns.items():
-        if field in source.fields or field in source.labels:
-            yield from _field_checks(inputs, field, found)
+        if field in ours.fields or field in ours.labels:
+            yield from _field_checks(inputs, source, field, found)
 
 
-def _field_checks(inputs: FeatureSet, field: str, found: Column) -> Iterator[Check]:
-    kind = inputs.source.kind_of(field)
-    if field in inputs.entities:
+def _field_checks(inputs: FeatureSet, source: int, field: str, found: Column) -> Iterator[Check]:
+    kind = inputs.sources[source].kind_of(field)
+    if field in inputs.keys(source):
         yield from _text_checks(field, kind, found, NAME_LIMIT)
     yield from _range_checks(field, kind, found)
-    if kind.name == "decimal" or (field in inputs.summed and kind.name in ("int", "float")):
-        size = exp.func("ABS", _nearest(found, kind))
+    if kind.name == "decimal" or (
+        field in inputs.summed_of(source) and kind.name in ("int", "float")
+    ):
+        large: Sql = exp.func("ABS", _nearest(found, kind)) > double(float(LIMIT))
+        if kind.optional and found.type in _FLOATS:
+            large = exp.and_(large, exp.not_(exp.IsNan(this=found.node)))
         rule = (
             f"is above the largest magnitude that sums take, {LIMIT / kind.scale:g} for {kind}: "
             "use a coarser unit"
         )
-        yield Check(field, found.node, size > double(float(LIMIT)), rule)
+        yield Check(field, found.node, large, rule)
 
 
 def _range_checks(name: str, kind: Kind, found: Column) -> Iterator[Check]:
     if found.type in _FLOATS:
-        infinite = exp.not_(exp.func("ISFINITE", found.node))
+        size = exp.func("ABS", exp.cast(found.node, "DOUBLE"))
+        infinite: Sql = exp.not_(exp.paren(size <= double(LARGEST)))
+        if kind.optional:
+            infinite = exp.and_(infinite, exp.not_(exp.IsNan(this=found.node)))
         yield Check(name, found.node, infinite, "is not a finite number: correct it")
     if kind.name == "bool" and found.type in _INTEGERS:
         other = exp.not_(found.node.isin(0, 1))
@@ -234,12 +307,12 @@ def _nearest(found: Column, kind: Kind) -> Sql:
     return exp.func("FLOOR", product + double(0.5))
 
 
-def handed_through(found: Column, source: Source, name: str) -> Sql:
+def handed_through(found: Column, source: Source, name: str, dialect: Dialect = DUCKDB) -> Sql:
     """A column as it leaves: a label false where absent, the time as a timestamp."""
     if name in source.labels:
-        return exp.func("COALESCE", exp.cast(found.node, "BOOLEAN"), exp.false())
+        return truth_of(found)
     if name == source.time.column:
-        return exp.func("MAKE_TIMESTAMP", time_of(found))
+        return dialect.timestamp(time_of(found, dialect))
     return found.node
 
 
@@ -249,7 +322,7 @@ def _wanted(source: Source, name: str) -> str | None:
     if name == source.id:
         return source.id_kind.name
     if name in source.fields or name in source.labels:
-        return str(source.kind_of(name))
+        return str(source.kind_of(name)).removesuffix(" | None")
     return None
 
 

@@ -7,45 +7,40 @@ pages out of order, can leave a file that must be built anew from history by `in
 """
 
 import json
-import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from groundplan.errors import EngineError, InputError
-from groundplan.features.bulk import by_entity
-from groundplan.features.event import Event
+from groundplan.errors import EngineError
+from groundplan.features.bulk import Bulk
+from groundplan.features.change import Change, check_known, past_reach, too_late
+from groundplan.features.event import Event, Label
 from groundplan.features.feature_set import FeatureSet
+from groundplan.features.forgetting import NEVER, newest_time
 from groundplan.features.mapped import Mapped
-from groundplan.features.state import Layout, Past, inserted, newest_of, relabelled
-from groundplan.features.store import Ingested, Stats
-from groundplan.units import show_duration
+from groundplan.features.shelf import rooms
+from groundplan.features.state.compiled import Behind
+from groundplan.features.state.growth import Bytes
+from groundplan.features.state.layout import Layout
+from groundplan.features.state.reading import Reader
+from groundplan.features.store import Appended, Ingested, Stats
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 T = TypeVar("T")
 
-_META: Final = b"m"
-_EVENT: Final = b"i"  # + identifier -> the event
-_ORDER: Final = b"t"  # + time + identifier -> nothing: the events from old to new
-_AFTER_ORDER: Final = b"u"
-_PAST: Final = 0x80  # + number of the key, then the entity -> its history
-_CHUNK: Final = 250_000
-_BYTES: Final = 512  # an event's record and its part of two histories, written anew, generously
+_DEFINITION: Final = b"definition"
+_EVERY: Final = 8
+"""A join out of so many forgets for all of them, and the others do not wait for it."""
 
-_Entity: TypeAlias = tuple[bytes, Layout, Past, list[int]]
-"""The key in the store, its layout, the history, and what the event would add to each column."""
-
-_time = struct.Struct(">Q").pack
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Event).decode
+_WAITING: Final = 128
+"""How many events of a batch change histories before these are put."""
 
 
 class EmbeddedStore:
@@ -63,16 +58,25 @@ class EmbeddedStore:
 
     def __init__(self, path: Path, inputs: FeatureSet) -> None:
         self._inputs = inputs
-        self._source = inputs.source
-        self._layouts = tuple(Layout(inputs, key) for key in inputs.entities)
-        self._retention = inputs.longest + inputs.source.lateness
-        self._slots = len(inputs.windows)
+        layouts = [Layout(inputs, number) for number in range(len(inputs.histories))]
+        self._reader = Reader(inputs, layouts, refuse=True)
         self._file = Mapped(path)
-        self._check_layout(path)
-        self._recorded = 0
-        self._latest = (
-            self._file.read(lambda txn: _newest(txn.cursor())) or 0
-        )  # the newest time that this process has seen
+        self._check_definition(path, layouts)
+        self._rooms = rooms(inputs, layouts, self._file)
+        self._offsets = self._file.table("offsets")
+        shelves = {shelf.layout.number: shelf for room in self._rooms for shelf in room.shelves}
+        self._lookups = [(shelves[lookup.history], lookup.on) for lookup in self._reader.lookups]
+        # Of each history of the main source, the lookup that reads it for the same entity.
+        self._own = [
+            self._lookups.index((shelf, shelf.layout.position)) for shelf in self._rooms[0].shelves
+        ]
+        self._places = [(shelf.key, on, shelf.tails) for shelf, on in self._lookups]
+        self._firsts = [shelf.layout.first for shelf, _ in self._lookups]
+        self._latest = self._file.read(self._newest)
+        self._tops: dict[int, bytes] = {}  # the last identifier of each source, as far as seen
+        self._joined = 0
+        # Twice what an event adds to the lists: itself, and every entity that it is the first of.
+        self._forgotten = 2 * (1 + max(len(room.shelves) for room in self._rooms))
 
     def join(self, event: Event) -> npt.NDArray[np.float64]:
         """The features of an event, which then is history for the next; durable on return.
@@ -83,68 +87,58 @@ class EmbeddedStore:
             InputError: it is older than the lateness allows, or its identifier belongs to
                 another event.
         """
-
-        def work(txn: Any) -> list[float]:
-            known = self._known(txn, event)
-            values, pasts = self._read(txn, event)
-            if known is None:
-                self._record(txn, event, pasts)
-            return values
-
-        return self._inputs.row(event, self._file.write(work))
+        return self._inputs.row(event, self._file.write(partial(self._join, event)))
 
     def peek(self, event: Event) -> npt.NDArray[np.float64]:
         """The features of an event, without recording it; raises what `join` raises."""
 
-        def work(txn: Any) -> list[float]:
-            self._known(txn, event)
-            return self._read(txn, event)[0]
+        return self._inputs.row(event, self._file.read(partial(self._peek, event)))
 
-        return self._inputs.row(event, self._file.read(work))
+    def append(
+        self, rows: Sequence[Event | Label], offsets: Mapping[str, int] | None = None
+    ) -> Appended:
+        """Record live events and labels, in their order, and how far their stream was read.
 
-    def append(self, events: Sequence[Event]) -> int:
-        """Record live events, all or none; returns how many were new.
+        All or none, the offsets included. A known event that comes again with a label that is
+        True sets the label.
 
-        A known event that comes again with a label that is True sets the label.
+        Args:
+            rows: of any source of the feature set.
+            offsets: by partition, such as `transactions/0`: the next one to read.
 
         Raises:
-            InputError: one is older than the lateness allows, or its identifier belongs to
-                another event; none is recorded.
+            InputError: an identifier belongs to another event; none is recorded.
         """
 
-        def work(txn: Any) -> int:
-            new = 0
-            for event in events:
-                known = self._known(txn, event)
-                if known is None:
-                    self._record(txn, event, self._pasts(txn, event))
-                    new += 1
-                else:
-                    self._learn(txn, known, event.labels)
-            return new
+        def work(txn: Any) -> tuple[Appended, list[int]]:
+            change = Change(txn, self._rooms, self._newest(txn), self._tops)
+            counts = dict.fromkeys(("added", "known", "late", "labelled", "parked"), 0)
+            for number, row in enumerate(rows, start=1):
+                counts[change.label(row) if isinstance(row, Label) else change.add(row)] += 1
+                if number % _WAITING == 0:
+                    change.settle()
+            change.flush(self._forgotten * len(rows) + _EVERY)
+            for partition, offset in (offsets or {}).items():
+                txn.put(partition.encode(), b"%d" % offset, db=self._offsets)
+            return Appended(**counts), change.latest
 
-        return self._file.write(work)
+        done, self._latest = self._file.write(work)
+        return done
 
-    def label(self, id: int | str, name: str, value: bool) -> bool:
-        """Set a label of a recorded event; False where no such event is remembered.
+    def offsets(self) -> Mapping[str, int]:
+        """By partition, the next offset to read, as the last `append` with offsets left it."""
 
-        An event is remembered while it can count: for the longest window plus the lateness.
-        """
-        at = list(self._source.labels).index(name)
+        def work(txn: Any) -> dict[str, int]:
+            cursor = txn.cursor(self._offsets)
+            return {str(key, "utf-8"): int(bytes(value)) for key, value in cursor}
 
-        def work(txn: Any) -> bool:
-            found = txn.get(_EVENT + _key(id))
-            if found is None:
-                return False
-            known = _decode(found)
-            labels = (*known.labels[:at], bool(value), *known.labels[at + 1 :])
-            self._relabel(txn, known, labels)
-            return True
-
-        return self._file.write(work)
+        return self._file.read(work)
 
     def ingest(
-        self, history: "Path | pa.Table", progress: Callable[[int, int], Any] | None = None
+        self,
+        history: "Path | pa.Table",
+        progress: Callable[[int, int], Any] | None = None,
+        source: int = 0,
     ) -> Ingested:
         """Record a history in bulk, in any order of arrival, and what it says of known events.
 
@@ -153,34 +147,36 @@ class EmbeddedStore:
         Args:
             history: a Parquet file or an Arrow table with all columns of the source.
             progress: called with the events that are done and their number.
+            source: the position of the source in the feature set.
 
         Raises:
             InputError: a column is missing, or a value breaks a rule.
         """
-        from groundplan.features.recorded import recorded
-
-        newest = self._file.read(lambda txn: _newest(txn.cursor())) or 0
-        with recorded(self._inputs, history, newest - self._retention) as (total, chunks):
-            added = known = done = 0
-            for chunk in chunks(_CHUNK):
-                self._file.reserve(_BYTES * len(chunk))
-                new, old = self._file.write(partial(self._merge, chunk))
-                added, known, done = added + new, known + old, done + len(chunk)
-                if progress:
-                    progress(done, total)
-        return Ingested(added, known, total - added - known)
+        bulk = Bulk(self._inputs, self._file, self._rooms, source)
+        done = bulk.ingest(history, progress)
+        self._latest = self._file.read(self._newest)
+        return done
 
     def sync(self) -> None:
         """Force what was recorded onto the disk; takes the time of the disk."""
         self._file.sync()
 
     def stats(self) -> Stats:
-        """The number of keys and events, the bytes in use, the newest time."""
-        prefixes = {layout.key: bytes([_PAST + n]) for n, layout in enumerate(self._layouts)}
+        """The number of keys and events, the bytes that they take, the newest time.
+
+        Keys are named by their field, those of another source as `logins.user`.
+        """
 
         def work(txn: Any) -> Stats:
-            keys = {key: _count(txn, prefix) for key, prefix in prefixes.items()}
-            return Stats(keys, _count(txn, _EVENT), self._file.size, _newest(txn.cursor()))
+            keys = {
+                (shelf.layout.key if not room.number else f"{room.source.name}.{shelf.layout.key}"):
+                txn.stat(shelf.tails)["entries"]
+                for room in self._rooms
+                for shelf in room.shelves
+            }  # fmt: skip
+            events = sum(txn.stat(room.ids)["entries"] for room in self._rooms)
+            newest = max(self._newest(txn))
+            return Stats(keys, events, self._file.held(txn), None if newest == NEVER else newest)
 
         return self._file.read(work)
 
@@ -199,148 +195,61 @@ class EmbeddedStore:
     ) -> None:
         self.close()
 
-    def _known(self, txn: Any, event: Event) -> Event | None:
-        """The event as it was recorded before, or None."""
-        found = txn.get(_EVENT + _key(event.id))
-        if found is None:
-            return None
-        known = _decode(found)
-        if known.time != event.time or known.values != event.values:
-            raise InputError(
-                self._source.id,
-                f"{self._source.id} {event.id!r} belongs to another event, with other values: an "
-                "identifier names one event, so send a new one, or the event as it was",
-            )
-        return known
+    def _peek(self, event: Event, txn: Any) -> list[float]:
+        check_known(txn, self._rooms[0], event)
+        return self._read(txn, event)[0]
 
-    def _pasts(self, txn: Any, event: Event) -> list[_Entity]:
-        """What the store has of each entity of the event, after the check for lateness."""
-        found = []
-        for number, layout in enumerate(self._layouts):
-            key = bytes([_PAST + number]) + _key(event.values[layout.position])
-            past = Past(txn.get(key, b""), len(layout.columns))
-            if event.time < past.newest - layout.lateness:
-                raise self._late(event, f"{layout.key} {event.values[layout.position]!r}", past)
-            found.append((key, layout, past, layout.scaled(event)))
-        return found
+    def _join(self, event: Event, txn: Any) -> list[float]:
+        values, tails = self._read(txn, event)
+        change = Change(txn, self._rooms, self._latest, self._tops)
+        distance = change.past_reach(event)
+        if distance is not None:
+            if check_known(txn, self._rooms[0], event):
+                return values
+            raise past_reach(self._rooms[0], distance)
+        if change.add(event, [tails[number] for number in self._own]) == "added":
+            self._joined += 1
+            change.flush(0 if self._joined % _EVERY else self._forgotten * _EVERY)
+            self._latest = change.latest
+        return values
 
-    def _read(self, txn: Any, event: Event) -> tuple[list[float], list[_Entity]]:
-        values = [0.0] * self._slots
-        pasts = self._pasts(txn, event)
-        for _, layout, past, own in pasts:
-            layout.read(past, event.time, own, values)
-        return values, pasts
-
-    def _record(self, txn: Any, event: Event, pasts: list[_Entity]) -> None:
-        cursor = txn.cursor()
-        self._check_reach(cursor, event)
-        # All bytes are made before the first is put: a put may move what a past looks at.
-        new = [
-            (key, inserted(past, event.time, own, layout.retention))
-            for key, layout, past, own in pasts
+    def _read(self, txn: Any, event: Event) -> tuple[list[float], list[Bytes | None]]:
+        """The windows of an event, and the newest rows of each lookup's entity."""
+        entities = event.values
+        get = txn.get
+        tails = [get(key(entities[on]), db=table) for key, on, table in self._places]
+        rows = [
+            first if tail is None else tail
+            for tail, first in zip(tails, self._firsts)  # noqa: B905
         ]
-        for key, packed in new:
-            txn.put(key, packed)
-        identifier = _key(event.id)
-        txn.put(_EVENT + identifier, _encode(event))
-        txn.put(_ORDER + _time(event.time) + identifier, b"")
-        self._expire(txn, cursor, event.time - self._retention)
 
-    def _check_reach(self, cursor: Any, event: Event) -> None:
-        """Refuse an event that no window of the newest moment reaches."""
-        if event.time >= self._latest:  # in order, as most are: no look at the store
-            self._latest = event.time
-            return
-        newest = _newest(cursor) or 0
-        if event.time <= newest - self._retention:
-            raise InputError(
-                self._source.time.column,
-                f"{self._source.time.column} lies {show_duration(newest - event.time)} before the "
-                "newest event, past every window: leave it out, or correct its time",
-            )
+        def older(number: int) -> Bytes:
+            shelf, on = self._lookups[number]
+            body: Bytes = get(shelf.key(entities[on]), b"", db=shelf.bodies)
+            return body
 
-    def _expire(self, txn: Any, cursor: Any, cutoff: int) -> None:
-        """Forget events that no window reaches, and entities without any other.
+        try:
+            return self._reader.windows(event, rows, older), tails
+        except Behind as behind:
+            shelf, on = self._lookups[behind.lookup]
+            raise too_late(self._rooms[0], event, shelf, behind.distance, entities[on]) from None
 
-        Every eighth event forgets up to sixteen, so that the number of those that wait never
-        grows beyond a few, and the others do not pay for the search.
-        """
-        self._recorded += 1
-        if self._recorded % 8:
-            return
-        there = cursor.set_range(_ORDER)
-        for _ in range(16):
-            order = bytes(cursor.key()) if there else b""
-            if order[:1] != _ORDER or int.from_bytes(order[1:9], "big") > cutoff:
-                return
-            there = cursor.delete()  # and go on to the next
-            event = _decode(txn.pop(_EVENT + order[9:]))
-            for number, layout in enumerate(self._layouts):
-                key = bytes([_PAST + number]) + _key(event.values[layout.position])
-                packed = txn.get(key)
-                if packed is not None and newest_of(packed, len(layout.columns)) <= cutoff:
-                    txn.delete(key)
+    def _newest(self, txn: Any) -> list[int]:
+        """The newest time of each source."""
+        times = (newest_time(txn, room) for room in self._rooms)
+        return [NEVER if time is None else time for time in times]
 
-    def _learn(self, txn: Any, known: Event, labels: tuple[bool, ...]) -> None:
-        """Set the labels that are True; False may only mean not known yet."""
-        if any(labels):
-            pairs = zip(known.labels, labels, strict=True)
-            self._relabel(txn, known, tuple(old or new for old, new in pairs))
-
-    def _relabel(self, txn: Any, known: Event, labels: tuple[bool, ...]) -> None:
-        if labels == known.labels:
-            return
-        event = msgspec.structs.replace(known, labels=labels)
-        for number, layout in enumerate(self._layouts):
-            key = bytes([_PAST + number]) + _key(event.values[layout.position])
-            values = zip(layout.scaled(event), layout.scaled(known), strict=True)
-            for column, (new, old) in enumerate(values):
-                past = Past(txn.get(key, b""), len(layout.columns))
-                packed = relabelled(past, event.time, column, new - old) if new != old else None
-                if packed is not None:
-                    txn.put(key, packed)
-        txn.put(_EVENT + _key(event.id), _encode(event))
-
-    def _merge(self, chunk: Sequence[Event], txn: Any) -> tuple[int, int]:
-        """Record a chunk of history; returns how many events were new and how many known."""
-        new: Sequence[Event] = chunk
-        if _newest(txn.cursor()) is not None:
-            known = [self._known(txn, event) for event in chunk]
-            new = [event for event, old in zip(chunk, known, strict=True) if old is None]
-            for event, old in zip(chunk, known, strict=True):
-                if old is not None:
-                    self._learn(txn, old, event.labels)
-        for number, layout in enumerate(self._layouts):
-            for entity, group in by_entity(layout, new):
-                key = bytes([_PAST + number]) + _key(entity)
-                past = Past(txn.get(key, b""), len(layout.columns))
-                txn.put(key, group.added_to(past, layout.retention))
-        cursor = txn.cursor()
-        keys = [_key(event.id) for event in new]
-        orders = (_ORDER + _time(e.time) + key for e, key in zip(new, keys, strict=True))
-        cursor.putmulti((order, b"") for order in orders)
-        cursor.putmulti((_EVENT + key, _encode(e)) for e, key in zip(new, keys, strict=True))
-        return len(new), len(chunk) - len(new)
-
-    def _late(self, event: Event, entity: str, past: Past) -> InputError:
-        column = self._source.time.column
-        return InputError(
-            column,
-            f"{column} lies {show_duration(past.newest - event.time)} before the newest event of "
-            f"{entity}, and {show_duration(self._source.lateness)} is allowed: send events sooner, "
-            f"or give Source({self._source.name!r}) a longer lateness",
-        )
-
-    def _check_layout(self, path: Path) -> None:
+    def _check_definition(self, path: Path, layouts: Sequence[Layout]) -> None:
         """Refuse to read the bytes of other definitions."""
         mine = json.dumps(
             {
-                "source": self._source.definition(),
-                "keys": [layout.definition() for layout in self._layouts],
+                "sources": [source.definition() for source in self._inputs.sources],
+                "histories": [layout.definition() for layout in layouts],
             },
             sort_keys=True,
         ).encode()
-        found = self._file.write(lambda txn: bytes(txn.get(_META, b"")))
+        meta = self._file.table("meta")
+        found = self._file.read(lambda txn: bytes(txn.get(_DEFINITION, b"", db=meta)))
         if found and found != mine:
             self._file.close()
             raise EngineError(
@@ -348,34 +257,4 @@ class EmbeddedStore:
                 "new folder, or go back to the definitions that it was made with"
             )
         if not found:
-            self._file.write(lambda txn: txn.put(_META, mine))
-
-
-def _key(value: int | str) -> bytes:
-    """Bytes that sort as the values do."""
-    if isinstance(value, int):
-        return _time(value + (1 << 63))
-    return value.encode()
-
-
-def _newest(cursor: Any) -> int | None:
-    """The time of the newest event."""
-    there = cursor.set_range(_AFTER_ORDER)
-    if not (cursor.prev() if there else cursor.last()):
-        return None
-    key = bytes(cursor.key())
-    return int.from_bytes(key[1:9], "big") if key[:1] == _ORDER else None
-
-
-def _count(txn: Any, prefix: bytes) -> int:
-    cursor = txn.cursor()
-    if not cursor.set_range(prefix):
-        return 0
-    return sum(1 for _ in _within(cursor, prefix))
-
-
-def _within(cursor: Any, prefix: bytes) -> Iterator[bytes]:
-    for key in cursor.iternext(keys=True, values=False):
-        if bytes(key[:1]) != prefix:
-            return
-        yield key
+            self._file.write(lambda txn: txn.put(_DEFINITION, mine, db=meta))

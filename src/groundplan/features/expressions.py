@@ -7,16 +7,17 @@ Python, NULL in SQL), and what is computed from a missing value is missing.
 """
 # ruff: noqa: D102  (an override says what it does where it is declared, in Expression)
 
+import copy
 import math
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final, TypeAlias
 
-import numpy as np
 from sqlglot import exp
 
 from groundplan.errors import DefinitionError
+from groundplan.features.arithmetic import absent, coding, divided, finite, present, related
 from groundplan.features.fields import Kind
 
 Evaluator: TypeAlias = Callable[[Any, Sequence[Any], Sequence[Any]], Any]
@@ -28,11 +29,21 @@ TIME: Final = "t"
 """The column of the event's time, in microseconds, in the compiled query."""
 
 
+LARGEST: Final = 1.7976931348623157e308
+"""The largest finite float64."""
+
+
 class Expression(ABC):
     """A value computed from one event; combine with + - * /, comparisons and & | ~."""
 
     text: bool = False
     """Whether its value is a text, which can only be compared."""
+
+    coded: bool = False
+    """Whether its closure gives a text as its code (`Kind.coded`)."""
+
+    condition: bool = False
+    """Whether its value is a truth, so that it can be a filter and be joined by & | ~."""
 
     source: Any = None
     """The source whose events it reads; None for a constant."""
@@ -64,6 +75,33 @@ class Expression(ABC):
         """The fields, times, windows and constants at the bottom of it."""
         below = tuple(leaf for part in self.parts for leaf in part.leaves())
         return below or (self,)
+
+    def nodes(self) -> "Iterator[Expression]":
+        """It and every expression that it is computed from."""
+        yield self
+        for part in self.parts:
+            yield from part.nodes()
+
+    def rebuilt(self, change: "Callable[[Expression], Expression | None]") -> "Expression":
+        """The same with some of its nodes changed.
+
+        Args:
+            change: gives the replacement of a node, or None where it stays; it is asked from the
+                top, and not about what is below a replacement.
+        """
+        changed = change(self)
+        if changed is not None:
+            return changed
+        parts = tuple(part.rebuilt(change) for part in self.parts)
+        if all(new is old for new, old in zip(parts, self.parts, strict=True)):
+            return self
+        twin = copy.copy(self)
+        twin.parts = parts
+        return twin
+
+    def missing(self) -> "Expression":
+        """1.0 where it has no value, 0.0 where it has one."""
+        return Missing(self)
 
     def __add__(self, other: Any) -> "Expression":
         return Operation("+", self, other)
@@ -134,6 +172,7 @@ class FieldValue(Expression):
         self.kind = kind
         self.position = position
         self.text = kind.name == "str"
+        self.condition = kind.name == "bool"
 
     def definition(self) -> dict[str, Any]:
         return {"field": self.field}
@@ -145,11 +184,13 @@ class FieldValue(Expression):
         return self.field
 
     def evaluator(self, slots: Mapping[str, int]) -> Evaluator:
-        position = self.position
+        position, scale = self.position, float(self.kind.scale)
         if self.text:
             return lambda time, values, windows: values[position]
+        if self.kind.optional:
+            divisor = scale if self.kind.name == "decimal" else 1.0
+            return lambda time, values, windows: present(values[position]) / divisor
         if self.kind.name == "decimal":
-            scale = float(self.kind.scale)
             return lambda time, values, windows: values[position] / scale
         return lambda time, values, windows: values[position] * 1.0
 
@@ -160,6 +201,13 @@ class FieldValue(Expression):
         if self.kind.name == "decimal":
             return exp.cast(column, "DOUBLE") / double(float(self.kind.scale))
         return exp.cast(column, "DOUBLE")
+
+
+class LabelValue(FieldValue):
+    """A label of a past event, for filters and conditions of windows that wait for it."""
+
+    def definition(self) -> dict[str, Any]:
+        return {"label": self.field}
 
 
 class Constant(Expression):
@@ -185,20 +233,28 @@ class Constant(Expression):
         return double(self.value)
 
 
-def _divide(x: Any, y: Any) -> Any:
-    if isinstance(y, float):
-        return x / y if y else x * math.nan
-    return np.divide(x, y, out=np.full(np.shape(y), np.nan), where=np.asarray(y) != 0.0)
+class Pair(Expression):
+    """What is computed from two expressions."""
+
+    @property
+    def left(self) -> Expression:
+        """The first of them."""
+        return self.parts[0]
+
+    @property
+    def right(self) -> Expression:
+        """The second of them."""
+        return self.parts[1]
 
 
-class Operation(Expression):
+class Operation(Pair):
     """Arithmetic of two numbers; a result that is not finite is missing."""
 
     DO: ClassVar[dict[str, Callable[[Any, Any], Any]]] = {
         "+": operator.add,
         "-": operator.sub,
         "*": operator.mul,
-        "/": _divide,
+        "/": divided,
     }
     NODES: ClassVar[dict[str, type[exp.Binary]]] = {
         "+": exp.Add,
@@ -209,7 +265,7 @@ class Operation(Expression):
 
     def __init__(self, symbol: str, left: Any, right: Any) -> None:
         self.symbol = symbol
-        self.left, self.right = self.parts = operands(symbol, left, right)
+        self.parts = operands(symbol, left, right)
         self.source = self.left.source or self.right.source
         for side in (self.left, self.right):
             if side.text:
@@ -226,21 +282,24 @@ class Operation(Expression):
 
     def evaluator(self, slots: Mapping[str, int]) -> Evaluator:
         do, left, right = self.DO[self.symbol], *_both(self, slots)
-        return lambda time, values, windows: _finite(
+        return lambda time, values, windows: finite(
             do(left(time, values, windows), right(time, values, windows))
         )
 
     def sql(self) -> Sql:
         left, right = exp.paren(self.left.sql()), exp.paren(self.right.sql())
         result = self.NODES[self.symbol](this=left, expression=right)
-        finite: Any = exp.func("ISFINITE", result)
+        # Engines hold NaN for larger than any number.
+        finite: Any = exp.func("ABS", result) <= double(LARGEST)
         if self.symbol == "/":  # said here, because engines differ on what x / 0 is
             finite = exp.and_(right.copy().neq(double(0.0)), finite)
         return exp.Case().when(finite, result.copy())
 
 
-class Comparison(Expression):
+class Comparison(Pair):
     """1.0 where two values stand in a relation, 0.0 where they do not."""
+
+    condition = True
 
     DO: ClassVar[dict[str, Callable[[Any, Any], Any]]] = {
         "<": operator.lt,
@@ -269,7 +328,7 @@ class Comparison(Expression):
 
     def __init__(self, symbol: str, left: Any, right: Any) -> None:
         self.symbol = symbol
-        self.left, self.right = self.parts = operands(symbol, left, right)
+        self.parts = operands(symbol, left, right)
         self.source = self.left.source or self.right.source
         if self.left.text != self.right.text:
             raise DefinitionError(
@@ -290,8 +349,11 @@ class Comparison(Expression):
     def evaluator(self, slots: Mapping[str, int]) -> Evaluator:
         do, left, right = self.DO[self.symbol], *_both(self, slots)
         if self.left.text:
-            return lambda time, values, windows: (
-                do(left(time, values, windows), right(time, values, windows)) * 1.0
+            if self.left.coded or self.right.coded:
+                left = coding(left, self.left.coded)
+                right = coding(right, self.right.coded)
+            return lambda time, values, windows: related(
+                do, left(time, values, windows), right(time, values, windows)
             )
 
         def compare(time: Any, values: Sequence[Any], windows: Sequence[Any]) -> Any:
@@ -305,8 +367,34 @@ class Comparison(Expression):
         return exp.cast(self.NODES[self.symbol](this=left, expression=right), "DOUBLE")
 
 
+class Missing(Expression):
+    """1.0 where an expression has no value, 0.0 where it has one."""
+
+    condition = True
+
+    def __init__(self, of: Expression) -> None:
+        self.parts = (of,)
+        self.source = of.source
+
+    def definition(self) -> dict[str, Any]:
+        return {"missing": self.parts[0].definition()}
+
+    def describe(self) -> str:
+        return f"{_phrase(self.parts[0])} is missing"
+
+    def evaluator(self, slots: Mapping[str, int]) -> Evaluator:
+        read = self.parts[0].evaluator(slots)
+        return lambda time, values, windows: absent(read(time, values, windows)) * 1.0
+
+    def sql(self) -> Sql:
+        absent = exp.Is(this=exp.paren(self.parts[0].sql()), expression=exp.null())
+        return exp.cast(exp.paren(absent), "DOUBLE")
+
+
 class Truth(Operation):
     """A condition of conditions: arithmetic of ones and zeros, and its own words."""
+
+    condition = True
 
     def __init__(self, words: str, symbol: str, left: Any, right: Any) -> None:
         super().__init__(symbol, left, right)
@@ -336,8 +424,7 @@ class Truth(Operation):
     @staticmethod
     def _conditions(*given: Any) -> tuple[Expression, ...]:
         for x in given:
-            condition = isinstance(x, Comparison | Truth)
-            if not condition and not (isinstance(x, FieldValue) and x.kind.name == "bool"):
+            if not (isinstance(x, Expression) and x.condition):
                 raise DefinitionError(
                     f"{x.describe() if isinstance(x, Expression) else x!r} is not a condition: "
                     "&, | and ~ combine comparisons, each in parentheses"
@@ -372,16 +459,10 @@ def _operand(symbol: str, value: Any) -> Expression:
     )
 
 
-def _both(pair: Operation | Comparison, slots: Mapping[str, int]) -> tuple[Evaluator, Evaluator]:
+def _both(pair: Pair, slots: Mapping[str, int]) -> tuple[Evaluator, Evaluator]:
     return pair.left.evaluator(slots), pair.right.evaluator(slots)
 
 
 def _phrase(part: Expression) -> str:
-    compound = isinstance(part, Operation | Comparison)
+    compound = isinstance(part, Pair | Missing)
     return f"({part.describe()})" if compound else part.describe()
-
-
-def _finite(result: Any) -> Any:
-    if isinstance(result, float):
-        return result if math.isfinite(result) else math.nan
-    return np.where(np.isfinite(result), result, np.nan)

@@ -3,11 +3,18 @@
 Sums of floats depend on the order of addition, so windows never add floats: a decimal field is
 an integer count of its smallest unit, and a float field is one of millionths. Both are made by
 `floor(x * 10^places + 0.5)` in float64, the same three operations in Python, NumPy and SQL.
+
+Windows that give a value back as it was (`last`, `min`) read codes instead: 64-bit integers that
+sort as the values do. A float's code is made of its bits, so that it comes back bit for bit; a
+text's is a digest of 64 bits, which has no order: two texts share one with a chance of 2^-64.
 """
 
 import math
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+import struct
+import types
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import Any, Final, Literal, Union, get_args, get_origin
 
 from groundplan.errors import DefinitionError
 
@@ -26,14 +33,21 @@ TEXT_LIMIT: Final = 4_000
 
 @dataclass(frozen=True)
 class Kind:
-    """The declared type of a field: a name and, for decimals, the places after the point."""
+    """The declared type of a field.
+
+    Args:
+        name: which.
+        places: of a decimal, after the point.
+        optional: whether an event may lack it; a missing value is None in `Event.values`.
+    """
 
     name: Literal["int", "float", "bool", "str", "decimal"]
     places: int = 0
+    optional: bool = False
 
     @property
     def numeric(self) -> bool:
-        """Whether windows may add it."""
+        """Whether it is a number or a truth, which windows may add."""
         return self.name != "str"
 
     @property
@@ -47,8 +61,32 @@ class Kind:
             return nearest(value, self.scale)
         return int(value)
 
+    def coded(self, value: Any) -> int:
+        """The signed 64-bit code of a value of an event, as `Event.values` holds it.
+
+        Codes of numbers sort as the numbers do; -0.0 has the code of 0.0.
+        """
+        if self.name == "float":
+            return _flipped(_integer(_bits(value + 0.0))[0])
+        if self.name == "str":
+            digest = blake2b(value.encode(), digest_size=8).digest()
+            return int(_integer(digest)[0])
+        return int(value)
+
+    def decoded(self, code: int) -> float:
+        """The number that has a code, in the field's own unit; a text's code has none."""
+        if self.name == "float":
+            return float(_float(_whole(_flipped(code)))[0])
+        return code / float(self.scale) if self.name == "decimal" else float(code)
+
+    def __or__(self, other: None) -> "Kind":
+        if other is not None:
+            return NotImplemented
+        return replace(self, optional=True)
+
     def __str__(self) -> str:
-        return f"decimal({self.places})" if self.name == "decimal" else self.name
+        name = f"decimal({self.places})" if self.name == "decimal" else self.name
+        return f"{name} | None" if self.optional else name
 
 
 def decimal(places: int) -> Kind:
@@ -68,6 +106,8 @@ def decimal(places: int) -> Kind:
 def kind(declared: Any, where: str) -> Kind:
     """The field type that a definition names: int, float, bool, str or `decimal(places)`.
 
+    Each may be optional: `float | None`, `decimal(2) | None`.
+
     Raises:
         DefinitionError: it is none of these.
     """
@@ -76,11 +116,26 @@ def kind(declared: Any, where: str) -> Kind:
     for known in (int, float, bool, str):
         if declared is known:
             return Kind(known.__name__)
+    if get_origin(declared) in (types.UnionType, Union):
+        inner = [part for part in get_args(declared) if part is not type(None)]
+        if len(inner) == 1:
+            return replace(kind(inner[0], where), optional=True)
     raise DefinitionError(
-        f"{where}: {declared!r} is no field type: use int, float, bool, str or decimal(places)"
+        f"{where}: {declared!r} is no field type: use int, float, bool, str or decimal(places), "
+        "and with | None where a value may be missing"
     )
 
 
 def nearest(value: float, scale: int) -> int:
     """The integer nearest to value * scale, halves upwards, by the operations that SQL uses too."""
     return math.floor(value * float(scale) + 0.5)
+
+
+_HALF: Final = 1 << 63
+_bits, _float = struct.Struct("<d").pack, struct.Struct("<d").unpack
+_whole, _integer = struct.Struct("<q").pack, struct.Struct("<q").unpack
+
+
+def _flipped(bits: int) -> int:
+    """The bits of a float as an integer that sorts as it does, and back."""
+    return bits if bits >= 0 else bits ^ (_HALF - 1)

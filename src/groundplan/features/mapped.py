@@ -16,6 +16,8 @@ T = TypeVar("T")
 FIRST_SIZE: Final = 1 << 26
 """64 MiB: the state of some hundred thousand events."""
 
+_TABLES: Final = 1_000
+
 
 class Mapped:
     """The file in a folder; threads of this process take turns, and so do processes.
@@ -39,7 +41,9 @@ class Mapped:
             path.mkdir(parents=True, exist_ok=True)
             data = path / "data.mdb"
             size = max(size, data.stat().st_size if data.exists() else 0)
-            self._env = lmdb.open(str(path), map_size=size, writemap=True, sync=False)
+            self._env = lmdb.open(
+                str(path), map_size=size, writemap=True, sync=False, max_dbs=_TABLES
+            )
         except (OSError, lmdb.Error) as error:
             raise EngineError(
                 f"the online store at {path} cannot be opened: {error}: check the folder's rights, "
@@ -48,22 +52,37 @@ class Mapped:
         self._env.reader_check()  # of processes that were killed
         self._claim()
 
+    def held(self, txn: Any) -> int:
+        """The bytes of the pages that the tables take; the file's others are used again."""
+        pages = 0
+        for name in txn.cursor().iternext(values=False):
+            stat = txn.stat(self._env.open_db(bytes(name), txn=txn, create=False))
+            pages += stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"]
+        return int(pages * self._env.stat()["psize"])
+
     @property
     def size(self) -> int:
-        """The bytes in use."""
+        """The bytes of the file that have been used."""
         return int((self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"])
+
+    def table(self, name: str) -> Any:
+        """The handle of a table of the file, which is made where it is not there."""
+
+        def work() -> Any:
+            return self._env.open_db(name.encode())
+
+        with self._turn:
+            return self._retried(work)
 
     def write(self, work: Callable[[Any], T]) -> T:
         """Run the work in one transaction; again in a larger file where it did not fit."""
+
+        def whole() -> T:
+            with self._begin(write=True) as txn:
+                return work(txn)
+
         with self._turn:
-            while True:
-                try:
-                    with self._begin(write=True) as txn:
-                        return work(txn)
-                except lmdb.MapFullError:
-                    self._grow()
-                except lmdb.Error as error:
-                    raise self._failed(error) from None
+            return self._retried(whole)
 
     def read(self, work: Callable[[Any], T]) -> T:
         """Run the work over one state of the file."""
@@ -92,6 +111,15 @@ class Mapped:
         with self._turn:
             self.sync()
             self._env.close()
+
+    def _retried(self, work: Callable[[], T]) -> T:
+        while True:
+            try:
+                return work()
+            except lmdb.MapFullError:
+                self._grow()
+            except lmdb.Error as error:
+                raise self._failed(error) from None
 
     def _failed(self, error: lmdb.Error) -> EngineError:
         return EngineError(f"the online store failed ({error}): start the server again")

@@ -1,11 +1,11 @@
 """The point-in-time features of a file of events, computed in DuckDB."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import duckdb
 import numpy as np
@@ -13,10 +13,11 @@ import numpy.typing as npt
 from sqlglot import exp
 
 from groundplan.errors import EngineError, InputError
-from groundplan.features.columns import handed_through, needed, normalised
 from groundplan.features.feature_set import FeatureSet
-from groundplan.features.history import History, opened
-from groundplan.features.query import compile_query
+from groundplan.features.finishing import applied, finished
+from groundplan.features.frames import POSITION, column
+from groundplan.features.history import History, opened, opened_together
+from groundplan.features.query import IDENTIFIER, compile_query
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,8 +25,14 @@ if TYPE_CHECKING:
 Progress: TypeAlias = Callable[[float], Any]
 """Called with the share that is done, 0 to 1, several times a second."""
 
+Others: TypeAlias = Mapping[str, "Path | pa.Table"]
+"""By the source's name, its events: a Parquet file or an Arrow table."""
+
 Keep: TypeAlias = Sequence[str] | Literal["all"]
 """Columns to hand through: the source's names or the file's own."""
+
+_BATCH: Final = 131_072
+"""Rows that go through Python functions at a time."""
 
 
 def table(
@@ -33,27 +40,31 @@ def table(
     source: "Path | pa.Table",
     keep: Keep = (),
     progress: Progress | None = None,
+    others: "Others | None" = None,
 ) -> "pa.Table":
     """The features of every event, in the order of the input.
 
     Args:
         inputs: what to compute.
-        source: a Parquet file or an Arrow table with the source's columns; capitals do not count.
+        source: a Parquet file or an Arrow table with the main source's columns; capitals do not
+            count. A row that repeats an event as it was counts once and gives no row.
         keep: columns to hand through between the identifier and the features. The time comes as
             a timestamp in us (UTC), a label as a bool that is False where it is absent.
         progress: called while it runs.
+        others: by name, the events or versions of the other sources that the features read.
 
     Returns:
         The identifier, what `keep` names and the features as float64; a missing value is null.
 
     Raises:
-        InputError: a column is missing, has the wrong type, or holds a value that the wire would
-            refuse as well; an identifier stands twice.
+        InputError: a source or a column is missing, a column has the wrong type, or holds a value
+            that the wire would refuse as well; an identifier stands for two events.
     """
-    with opened(source) as history:
-        query = _compiled(inputs, history, keep)
-        connection = history.connection
-        return _run(connection, lambda: connection.sql(query).to_arrow_table(), progress)
+    with opened_together([source, *listed(inputs, others)]) as histories:
+        query = statement(inputs, histories, keep)
+        connection = histories[0].connection
+        found = _run(connection, lambda: connection.sql(query).to_arrow_table(), progress)
+    return finished(inputs, found)
 
 
 def write(
@@ -62,24 +73,34 @@ def write(
     out: Path,
     keep: Keep = (),
     progress: Progress | None = None,
+    others: "Others | None" = None,
+    memory: int | None = None,
 ) -> int:
-    """Write the table of `table` as a Parquet file, whole or not at all; returns its rows."""
+    """Write the table of `table` as a Parquet file, whole or not at all; returns its rows.
+
+    Args:
+        inputs: what to compute.
+        source: the main source's events.
+        out: the Parquet file to write.
+        keep: columns to hand through.
+        progress: called while it runs.
+        others: by name, the other sources' events.
+        memory: bytes that DuckDB may use before it spills to disk.
+    """
     draft = out.with_name(f".{out.name}.{os.getpid()}")
-    with opened(source) as history:
-        query = _compiled(inputs, history, keep)
-        connection = history.connection
-        target = exp.Literal.string(str(draft)).sql("duckdb")
-        command = f"COPY ({query}) TO {target} (FORMAT parquet)"
+    with opened_together([source, *listed(inputs, others)], memory) as histories:
+        query = statement(inputs, histories, keep)
+        connection = histories[0].connection
         try:
-            rows = _run(connection, lambda: connection.execute(command).fetchone(), progress)
+            rows = _run(connection, lambda: _copy(inputs, connection, query, draft), progress)
             with draft.open("rb") as written:
                 os.fsync(written.fileno())
             os.replace(draft, out)
-        except duckdb.IOException as error:
+        except (duckdb.IOException, OSError) as error:
             raise EngineError(f"{out} cannot be written: {error}") from None
         finally:
             draft.unlink(missing_ok=True)
-    return int(rows[0])
+    return int(rows)
 
 
 def events(inputs: FeatureSet, source: "Path | pa.Table") -> "pa.Table":
@@ -96,13 +117,15 @@ def events(inputs: FeatureSet, source: "Path | pa.Table") -> "pa.Table":
         InputError: as for `table`.
     """
     ours = inputs.source
-    names = [ours.id, ours.time.column, *ours.fields, *ours.labels]
+    names = [ours.time.column, *ours.fields, *ours.labels]
     with opened(source) as history:
-        columns = history.columns(inputs, needed(inputs), names)
-        kept = [handed_through(columns[name], ours, name).as_(name, quoted=True) for name in names]
-        ordered = exp.select(*kept).from_(history.relation)
-        if history.position is not None:
-            ordered = ordered.order_by(history.position)
+        rows = history.checked(inputs, keep=names)
+        kept = [column(f"k_{name}").as_(name, quoted=True) for name in names]
+        ordered = (
+            exp.select(column(IDENTIFIER).as_(ours.id, quoted=True), *kept)
+            .from_(rows.subquery("rows"))
+            .order_by(exp.column(POSITION))
+        )
         return history.connection.sql(ordered.sql("duckdb")).to_arrow_table()
 
 
@@ -123,11 +146,78 @@ def matrix(found: "pa.Table", names: Sequence[str]) -> npt.NDArray[np.float64]:
     return out
 
 
-def _compiled(inputs: FeatureSet, history: History, keep: Keep) -> str:
-    names = _all_of(inputs, history) if keep == "all" else _distinct(inputs, keep)
-    columns = history.columns(inputs, needed(inputs), names)
-    events = normalised(inputs, history.relation, columns, names, history.position)
-    return compile_query(inputs, events, names).sql("duckdb")
+def _copy(
+    inputs: FeatureSet, connection: duckdb.DuckDBPyConnection, query: str, draft: Path
+) -> int:
+    """Write the rows of a statement as Parquet, then what Python computes of them."""
+    target = exp.Literal.string(str(draft)).sql("duckdb")
+    rows = connection.execute(f"COPY ({query}) TO {target} (FORMAT parquet)").fetchone()
+    if applied(inputs):
+        raw = draft.with_name(f"{draft.name}.raw")
+        os.replace(draft, raw)
+        try:
+            _finish(inputs, raw, draft)
+        finally:
+            raw.unlink(missing_ok=True)
+    return int(rows[0]) if rows else 0
+
+
+def _finish(inputs: FeatureSet, raw: Path, out: Path) -> None:
+    """Batch by batch, so that a file of any size fits."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(raw) as rows:
+        empty = rows.schema_arrow.empty_table()
+        schema = finished(inputs, empty).schema
+        with pq.ParquetWriter(out, schema) as writer:
+            for batch in rows.iter_batches(_BATCH):
+                writer.write_table(pa.Table.from_batches([finished(inputs, batch)], schema))
+
+
+def listed(inputs: FeatureSet, given: "Others | None") -> "list[Path | pa.Table]":
+    """The other sources' events, in the order of `inputs.sources`.
+
+    Raises:
+        InputError: one is missing, or the features do not read it.
+    """
+    names = [source.name for source in inputs.sources[1:]]
+    given = given or {}
+    for name in names:
+        if name not in given:
+            raise InputError(
+                "",
+                f"the features read {name} as well, and there are none: name their file or table, "
+                f"as in others={{{name!r}: ...}}",
+            )
+    for name in given:
+        if name not in names:
+            raise InputError(
+                "",
+                f"others has {name!r}, and the features read {', '.join(names) or 'none'} beside "
+                f"{inputs.source.name}: leave it out, or correct its name",
+            )
+    return [given[name] for name in names]
+
+
+def statement(inputs: FeatureSet, histories: Sequence[History], keep: Keep) -> str:
+    """The SQL of the features in the histories' dialect, after a pass that checks all rows.
+
+    Args:
+        inputs: what to compute.
+        histories: of all its sources, in order.
+        keep: columns of the first to hand through.
+
+    Raises:
+        InputError: a column or a value breaks a rule.
+    """
+    names = _all_of(inputs, histories[0]) if keep == "all" else _distinct(inputs, keep)
+    events = [
+        history.checked(inputs, at, names if at == 0 else ())
+        for at, history in enumerate(histories)
+    ]
+    dialect = histories[0].dialect
+    return compile_query(inputs, events, names, dialect).sql(dialect.name)
 
 
 def _all_of(inputs: FeatureSet, history: History) -> list[str]:

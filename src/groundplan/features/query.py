@@ -1,163 +1,164 @@
 """Compiles a feature set into one SQL statement.
 
-The windows of one entity share frames. For each distinct edge e (a window's delay, or delay plus
-length) one frame holds the events of age under e, from `e - 1` microseconds before to the current
-row; a window is the difference of two of them. DuckDB searches a frame's bounds anew for every
-aggregate, and that search is most of the time: so a frame has one searched bound, and its count
-rides on its first sum, as `SUM(value + 2^62)`, in 128-bit integers, from which both come back
-exactly while the sums stay within 2^61.
+The main source's events become the rows of one stream, to which each step adds columns. For
+each history of another source there is a stream of its own: that source's events, and the main
+source's as requests for the windows over them, which the last step joins by position.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from sqlglot import exp
 
-from groundplan.features.expressions import TIME, FieldValue, Sql
+from groundplan.features.apply import Apply
+from groundplan.features.category import Category
+from groundplan.features.dialects import DUCKDB, Dialect
+from groundplan.features.expressions import TIME, Expression, FieldValue, Sql
 from groundplan.features.feature_set import FeatureSet
-from groundplan.features.windows import Frame, Window
-from groundplan.features.windows.window import short
+from groundplan.features.finishing import argument, arguments
+from groundplan.features.frames import POSITION, Stream, column
+from groundplan.features.windows import Window
 
-POSITION: Final = "position"
 IDENTIFIER: Final = "identifier"
-SUM_LIMIT: Final = 1 << 61
-_OFFSET_BITS: Final = 62
 
 
-def compile_query(inputs: FeatureSet, events: exp.Select, keep: Iterable[str] = ()) -> exp.Select:
+def compile_query(
+    inputs: FeatureSet,
+    events: Sequence[exp.Select],
+    keep: Iterable[str] = (),
+    dialect: Dialect = DUCKDB,
+) -> exp.Select:
     """The statement that computes the features of every event, in the order of `position`.
+
+    A feature with an `apply` has its arguments as columns instead; `finishing.finished` makes
+    the feature of them.
 
     Args:
         inputs: what to compute.
-        events: selects the columns `position`, `identifier`, `t`, `v_FIELD` and `s_FIELD` as
-            `columns.normalised` makes them, and the kept columns as `k_NAME`.
+        events: for each of `inputs.sources`, a query with the columns `t` and `v_FIELD`, as
+            `columns.normalised` makes it; the first also has `position`, `identifier` and the
+            kept columns as `k_NAME`.
         keep: names of the columns to hand through.
+        dialect: the engine's.
     """
-    through = [exp.column(IDENTIFIER), exp.column(POSITION), exp.column(TIME)]
+    keep = list(keep)
+    through: list[Sql] = [exp.column(IDENTIFIER), exp.column(POSITION), exp.column(TIME)]
     through += [column(f"k_{name}") for name in keep]
     through += [column(f"v_{field}") for field in read_fields(inputs)]
-    through += [column(f"s_{field}") for field in inputs.summed]
-    edges = _edges(inputs)
-    sums = exp.select(*through, *_sums(edges), copy=False).from_("events", copy=False)
-    for key, edge in edges:
-        sums = sums.window(_frame(key, edge), copy=False)  # a copy for each would take most time
-    return (
-        exp.select(
-            column(IDENTIFIER).as_(inputs.source.id, quoted=True),
-            *(column(f"k_{name}").as_(name, quoted=True) for name in keep),
-            *(
-                expression.sql().as_(name, quoted=True)
-                for name, expression in zip(inputs.names, inputs.expressions, strict=True)
-            ),
-        )
-        .from_("valued", copy=False)
-        .order_by(exp.column(POSITION), copy=False)
-        .with_("events", as_=events, copy=False)
-        .with_("summed", as_=sums, copy=False)
-        .with_("counted", as_=_added("summed", _counts_and_totals(edges)), copy=False)
-        .with_("valued", as_=_added("counted", _values(inputs)), copy=False)
-    )
+    keys = {window.key: f"v_{window.key}" for window in inputs.windows_of(0)}
+    main = Stream(inputs.windows_of(0), keys, False, dialect)
+    steps: list[tuple[str, exp.Query]] = [("events", events[0])]
+    last = "events"
+    if main.values:
+        steps += main.steps("", _rows("events", through, main.measured), through)
+        last = steps[-1][0]
+    others = []
+    for number, (at, key, on) in enumerate(_others(inputs), 1):
+        windows = [w for w in inputs.windows_of(at, key) if w.on == on]
+        steps += _joined(f"{number} ", windows, events[at], dialect)
+        others.append(steps[-1][0])
+    query = _selected(inputs, keep).from_(exp.to_identifier(last, quoted=True), copy=False)
+    for name in others:
+        there = exp.column(POSITION, table=exp.to_identifier(name, quoted=True))
+        here = exp.column(POSITION, table=exp.to_identifier(last, quoted=True))
+        picked = exp.to_identifier(name, quoted=True)
+        query = query.join(exp.Table(this=picked), on=here.eq(there), copy=False)
+    for category in inputs.categories:
+        query = query.join(_codes(category), on=_equal(category), join_type="left", copy=False)
+    position = exp.column(POSITION, table=exp.to_identifier(last, quoted=True))
+    query = query.order_by(position, copy=False)
+    for name, step in steps:
+        query = query.with_(exp.to_identifier(name, quoted=True), as_=step, copy=False)
+    return query
 
 
 def read_fields(inputs: FeatureSet) -> tuple[str, ...]:
     """The fields that the features read of the event itself, the entities' keys among them."""
     own = (
-        leaf.field
+        node.field
         for expression in inputs.expressions
-        for leaf in expression.leaves()
-        if isinstance(leaf, FieldValue)
+        for node in expression.nodes()
+        if isinstance(node, FieldValue)
     )
-    return tuple(dict.fromkeys([*inputs.entities, *own]))
+    return tuple(dict.fromkeys([*inputs.keys(0), *own]))
 
 
-def column(name: str) -> exp.Column:
-    """A column, quoted, since its name may have capitals or spaces."""
-    return exp.column(name, quoted=True)
-
-
-def _added(table: str, columns: list[Sql]) -> exp.Select:
-    """A table with more columns."""
-    return exp.select("*", *columns, copy=False).from_(table, copy=False)
-
-
-def _edges(inputs: FeatureSet) -> dict[tuple[str, int], list[str]]:
-    """(key, edge in us) -> the fields that are summed up to there; none where only counts are."""
-    edges: dict[tuple[str, int], list[str]] = {}
-    for window in inputs.windows:
-        for edge in (window.youngest, window.oldest):
-            fields = edges.setdefault((window.key, edge), [])
-            if window.field and window.field not in fields:
-                fields.append(window.field)
-    return edges
-
-
-def _frame(key: str, edge: int) -> Sql:
-    bound = {"start": exp.Literal.number(edge - 1), "start_side": "PRECEDING"}
-    if edge == 1:  # the peers of the row, which need no search
-        bound = {"start": "CURRENT ROW"}
-    return exp.Window(
-        this=exp.to_identifier(_name(key, edge), quoted=True),
-        partition_by=[column(f"v_{key}")],
-        order=exp.Order(expressions=[exp.Ordered(this=exp.column(TIME))]),
-        spec=exp.WindowSpec(kind="RANGE", end="CURRENT ROW", **bound),
+def source_fields(inputs: FeatureSet, source: int) -> tuple[str, ...]:
+    """The fields and labels of a source that the statement reads as `v_FIELD`."""
+    own = read_fields(inputs) if source == 0 else inputs.keys(source)
+    measured = (
+        field for measure, _ in inputs.measures(source).values() for field in measure.fields
     )
+    return tuple(dict.fromkeys([*own, *measured]))
 
 
-def _sums(edges: dict[tuple[str, int], list[str]]) -> list[Sql]:
-    found = []
-    for (key, edge), fields in edges.items():
-        over = exp.to_identifier(_name(key, edge), quoted=True)
-        packed: Sql = exp.Count(this=exp.Star())
-        if fields:
-            packed = exp.Sum(this=column(f"s_{fields[0]}") + (1 << _OFFSET_BITS))
-        found.append(exp.Window(this=packed, alias=over).as_(_name(key, edge), quoted=True))
-        for field in fields[1:]:
-            total = exp.Window(this=exp.Sum(this=column(f"s_{field}")), alias=over.copy())
-            found.append(total.as_(_name(key, edge, field), quoted=True))
-    return found
+def _others(inputs: FeatureSet) -> list[tuple[int, str, str]]:
+    """(position of the source, its key, the main source's field) of the other histories."""
+    found = ((inputs.position(w.source), w.key, w.on) for w in inputs.windows)
+    return [each for each in dict.fromkeys(found) if each[0]]
 
 
-def _counts_and_totals(edges: dict[tuple[str, int], list[str]]) -> list[Sql]:
-    found = []
-    for (key, edge), fields in edges.items():
-        packed = column(_name(key, edge))
-        if not fields:
-            found.append(packed.as_(_name(key, edge, "count"), quoted=True))
-            continue
-        half = exp.Literal.number(1 << (_OFFSET_BITS - 1))
-        count = exp.BitwiseRightShift(
-            this=exp.paren(packed + half), expression=exp.Literal.number(_OFFSET_BITS)
-        )
-        rest = packed.copy() - exp.paren(
-            exp.cast(count.copy(), "INT128") * exp.Literal.number(1 << _OFFSET_BITS)
-        )
-        totals = {fields[0]: rest} | {f: column(_name(key, edge, f)) for f in fields[1:]}
-        found.append(exp.cast(count, "BIGINT").as_(_name(key, edge, "count"), quoted=True))
-        for field, total in totals.items():
-            found.append(
-                exp.cast(total, "BIGINT").as_(_name(key, edge, f"total {field}"), quoted=True)
-            )
-    return found
+def _rows(table: str, through: list[Sql], measured: dict[str, Sql]) -> exp.Select:
+    values = [value.as_(name, quoted=True) for name, value in measured.items()]
+    return exp.select(*(each.copy() for each in through), *values, copy=False).from_(table)
 
 
-def _values(inputs: FeatureSet) -> list[Sql]:
-    return [
-        window.function.sql(window, _raw_material(window)).as_(window.id, quoted=True)
-        for window in inputs.windows
-    ]
+def _joined(
+    prefix: str, windows: list[Window], events: exp.Select, dialect: Dialect
+) -> list[tuple[str, exp.Query]]:
+    """The steps that compute windows over another source's events; the last has the requests."""
+    key, on = windows[0].key, windows[0].on
+    stream = Stream(windows, {key: "key"}, True, dialect)
+    names = [POSITION, "key", TIME]
+    nobody = exp.cast(exp.null(), "BIGINT").as_(POSITION)
+    past = [nobody, column(f"v_{key}").as_("key"), exp.column(TIME)]
+    past += [value.as_(name, quoted=True) for name, value in stream.measured.items()]
+    now = [exp.column(POSITION), column(f"v_{on}").as_("key"), exp.column(TIME)]
+    now += [exp.null().as_(name, quoted=True) for name in stream.measured]
+    there = f"{prefix}events"
+    rows: exp.Query = exp.union(
+        exp.select(*past).from_(exp.to_identifier(there, quoted=True)),
+        exp.select(*now).from_("events"),
+        distinct=False,
+    )
+    steps: list[tuple[str, exp.Query]] = [(there, events)]
+    steps += stream.steps(prefix, rows, [exp.column(name) for name in names])
+    valued = exp.to_identifier(steps[-1][0], quoted=True)
+    asked = exp.select(exp.column(POSITION), *(column(window.id) for window in windows))
+    asked = asked.from_(valued).where(exp.column(POSITION).is_(exp.null()).not_())
+    return [*steps, (f"{prefix}asked", asked)]
 
 
-def _raw_material(window: Window) -> Frame:
-    def between(what: str) -> Sql:
-        old, young = (_name(window.key, e, what) for e in (window.oldest, window.youngest))
-        return exp.paren(column(old) - column(young))
+def _selected(inputs: FeatureSet, keep: list[str]) -> exp.Select:
+    columns = [column(IDENTIFIER).as_(inputs.source.id, quoted=True)]
+    columns += [column(f"k_{name}").as_(name, quoted=True) for name in keep]
+    for name, expression in zip(inputs.names, inputs.expressions, strict=True):
+        if any(isinstance(node, Apply) for node in expression.nodes()):
+            below = arguments(expression)
+            columns += [
+                part.sql().as_(argument(name, at), quoted=True) for at, part in enumerate(below)
+            ]
+        else:
+            columns.append(expression.sql().as_(name, quoted=True))
+    return exp.select(*columns, copy=False)
 
-    own: Sql | None = None
-    if window.current:
-        own = column(f"s_{window.field}") if window.field else exp.Literal.number(1)
-    total = between(f"total {window.field}") if window.field else exp.null()
-    return Frame(between("count"), total, own)
+
+def _codes(category: Category) -> Sql:
+    """The table of a category's codes."""
+    rows = [
+        exp.Tuple(expressions=[exp.convert(value), exp.cast(exp.convert(code), "DOUBLE")])
+        for code, value in enumerate(category.known)
+    ] or [exp.Tuple(expressions=[exp.null(), exp.cast(exp.null(), "DOUBLE")])]
+    named = exp.TableAlias(
+        this=exp.to_identifier(category.table, quoted=True),
+        columns=[exp.to_identifier("value"), exp.to_identifier("code")],
+    )
+    return exp.Values(expressions=rows, alias=named)
 
 
-def _name(key: str, edge: int, what: str = "") -> str:
-    return f"{key} under {short(edge)} {what}".rstrip()
+def _equal(category: Category) -> Sql:
+    value = exp.column("value", table=exp.to_identifier(category.table, quoted=True))
+    of: Expression = category.of
+    if isinstance(of, FieldValue):
+        return column(f"v_{of.field}").eq(value)
+    return of.sql().eq(value if category.kind == "str" else exp.cast(value, "DOUBLE"))

@@ -1,37 +1,23 @@
-"""The wire form of a source's events: JSON in, checked and normalised events out.
+"""The wire form of a feature set's sources: JSON in, checked and normalised events out."""
 
-A body is decoded in one pass by a typed decoder. Only when that refuses is the body read again,
-slowly, to say which field broke which rule.
-"""
-
-import math
-from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Annotated, Any, Final
-
-import msgspec
+from typing import Any, Final
 
 from groundplan.errors import InputError
-from groundplan.features import wrong
-from groundplan.features.columns import LAST_TIME
 from groundplan.features.event import Event, Label
 from groundplan.features.feature_set import FeatureSet
-from groundplan.features.fields import LIMIT, NAME_LIMIT, TEXT_LIMIT, Kind
-from groundplan.units import SECOND, show_duration
+from groundplan.features.wire import Wire
+from groundplan.units import SECOND
 
 TOLERANCE: Final = 5 * SECOND
 """How far ahead of the clock an event may be: two machines' clocks differ."""
 
-_EPOCH: Final = datetime(1970, 1, 1)
-_EPOCH_UTC: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_INT64: Final = (-(2**63), 2**63 - 1)
-
 
 class Schema:
-    """Decodes prediction requests, events and labels of the source of a feature set.
+    """Decodes prediction requests, and events and labels of the sources of a feature set.
 
     Times are RFC 3339 texts (`2018-08-15T10:00:00Z`); without an offset they are UTC. Every
-    field is required, and no other is allowed.
+    field is required but those that may be missing, which are null or left out; no other is
+    allowed.
 
     Args:
         inputs: the features; what they add up decides the magnitudes that are accepted.
@@ -39,27 +25,8 @@ class Schema:
 
     def __init__(self, inputs: FeatureSet) -> None:
         self.source = inputs.source
-        source = inputs.source
-        self._kinds: dict[str, Kind] = {source.id: source.id_kind, **source.fields}
-        self._summed = frozenset(inputs.summed)
-        self._names = frozenset({source.id, *inputs.entities})
-        self._fields = [source.id, source.time.column, *source.fields]
-        required = [(name, self._type(name)) for name in self._fields]
-        label = msgspec.UNSET
-        late: list[Any] = [
-            (name, bool | msgspec.UnsetType, msgspec.field(default=label)) for name in source.labels
-        ]
-        identifier = (source.id, self._type(source.id))
-        options: dict[str, Any] = {"forbid_unknown_fields": True, "frozen": True, "gc": False}
-        self._request = msgspec.json.Decoder(msgspec.defstruct("Request", required, **options))
-        self._event = msgspec.json.Decoder(
-            msgspec.defstruct("Event", [*required, *late], **options)
-        )
-        self._late = msgspec.json.Decoder(
-            msgspec.defstruct("Label", [identifier, *late], **options)
-        )
-        self._normalise = tuple(_normaliser(kind) for kind in source.fields.values())
-        self._no_labels = (False,) * len(source.labels)
+        self._wires = {source.name: Wire(inputs, at) for at, source in enumerate(inputs.sources)}
+        self._main = self._wires[inputs.source.name]
 
     def decode(self, body: bytes, now: int | None = None, tolerance: int = TOLERANCE) -> Event:
         """The event of a prediction request.
@@ -72,23 +39,31 @@ class Schema:
         Raises:
             InputError: the body breaks the schema; it names the field and the rule.
         """
-        try:
-            found = self._request.decode(body)
-        except (ValueError, RecursionError) as error:
-            raise self._refusal(body, labels=False, error=error) from None
-        return self._made(msgspec.structs.astuple(found), now, tolerance)
+        return self._main.request(body, now, tolerance)
 
     def decode_events(
-        self, body: bytes, now: int | None = None, tolerance: int = TOLERANCE
+        self,
+        body: bytes,
+        now: int | None = None,
+        tolerance: int = TOLERANCE,
+        source: str | None = None,
     ) -> list[Event | Label]:
         """The events and labels of a body: one JSON object, or one per line (NDJSON).
 
         An object with a time is a whole event, with or without its labels. Another is a label
-        that became known: the identifier and one label or more.
+        of the main source that became known: the identifier and one label or more.
+
+        Args:
+            body: what was sent.
+            now: us since 1970; with it, an event from the future is refused.
+            tolerance: us that an event may be ahead of `now`.
+            source: whose events they are, by name; the main one where it is left out.
 
         Raises:
-            InputError: a line breaks the schema; nothing of the body counts.
+            InputError: a line breaks the schema; nothing of the body counts. Or there is no such
+                source.
         """
+        wire = self._wire(source)
         lines = [line for line in body.splitlines() if line.strip()]
         if not lines:
             raise InputError("", "the body is empty: send one JSON object, or one per line")
@@ -97,7 +72,7 @@ class Schema:
         found: list[Event | Label] = []
         for at, line in enumerate(lines):
             try:
-                found += self._line(line, now, tolerance)
+                found += wire.line(line, now, tolerance)
             except InputError as error:
                 where = f"line {at + 1}: " if len(lines) > 1 else ""
                 raise InputError(error.field, where + error.message) from None
@@ -105,148 +80,21 @@ class Schema:
 
     def json_schema(self) -> dict[str, Any]:
         """The JSON Schema of a prediction request, for the OpenAPI document."""
-        return self._object({name: self._property(name) for name in self._fields}, self._fields)
+        return self._main.json_schema()
 
-    def events_json_schema(self) -> dict[str, Any]:
-        """The JSON Schema of one line of events: an event, or a label."""
-        labels = {
-            name: {"type": "boolean", "description": f"known {show_duration(delay)} later"}
-            for name, delay in self.source.labels.items()
-        }
-        properties = {name: self._property(name) for name in self._fields}
-        event = self._object(properties | labels, self._fields)
-        if not labels:
-            return event
-        late = self._object({self.source.id: self._property(self.source.id)} | labels, [])
-        late |= {"required": [self.source.id], "minProperties": 2}
-        return {"anyOf": [event, late]}
+    def events_json_schema(self, source: str | None = None) -> dict[str, Any]:
+        """The JSON Schema of one line of events of a source: an event, or a label."""
+        return self._wire(source).events_json_schema()
 
-    def example(self) -> dict[str, Any]:
-        """A prediction request that is accepted."""
-        samples = {"int": 1, "float": 1.5, "bool": True, "str": "a1", "decimal": 10.0}
-        body = {name: samples[kind.name] for name, kind in self._kinds.items()}
-        body[self.source.time.column] = "2018-08-15T10:00:00Z"
-        return {name: body[name] for name in self._fields}
+    def example(self, source: str | None = None) -> dict[str, Any]:
+        """A prediction request, or an event of another source, that is accepted."""
+        return self._wire(source).example()
 
-    def _line(self, line: bytes, now: int | None, tolerance: int) -> list[Event | Label]:
-        try:
-            found = msgspec.structs.astuple(self._event.decode(line))
-        except (ValueError, RecursionError) as error:
-            labels = self._labels(line)
-            if labels is None:
-                raise self._refusal(line, labels=True, error=error) from None
-            return list(labels)
-        count = len(self._fields)
-        known = tuple(value is True for value in found[count:])
-        return [self._made(found[:count], now, tolerance, known)]
-
-    def _labels(self, line: bytes) -> list[Label] | None:
-        """The labels of a line that is nothing but these, else None."""
-        try:
-            identifier, *values = msgspec.structs.astuple(self._late.decode(line))
-        except (ValueError, RecursionError):
-            return None
-        pairs = zip(self.source.labels, values, strict=True)
-        known = [Label(identifier, n, v) for n, v in pairs if v is not msgspec.UNSET]
-        return known or None
-
-    def _made(
-        self,
-        found: tuple[Any, ...],
-        now: int | None,
-        tolerance: int,
-        labels: tuple[bool, ...] = (),
-    ) -> Event:
-        identifier, moment, *values = found
-        time = _microseconds(moment)
-        self._check_time(moment, time, now, tolerance)
-        normal = tuple(make(value) for make, value in zip(self._normalise, values, strict=True))
-        return Event(identifier, time, normal, labels or self._no_labels)
-
-    def _check_time(self, moment: datetime, time: int, now: int | None, tolerance: int) -> None:
-        column = self.source.time.column
-        if not 0 <= time < LAST_TIME:
+    def _wire(self, source: str | None) -> Wire:
+        if source is None:
+            return self._main
+        if source not in self._wires:
             raise InputError(
-                column, f"{column} {moment.isoformat()} is outside of 1970 to 2199: correct it"
+                "", f"there is no source {source!r}: events are of {', '.join(self._wires)}"
             )
-        if now is not None and time > now + tolerance:
-            raise InputError(
-                column,
-                f"{column} {moment.isoformat()} lies {show_duration(time - now)} in the future, "
-                f"and at most {show_duration(tolerance)} are allowed: send the time at which it "
-                "happened, with its offset from UTC",
-            )
-
-    def _refusal(self, body: bytes, labels: bool, error: Exception) -> InputError:
-        rules = {name: self._rule(name) for name in self._fields}
-        late = () if labels else tuple(self.source.labels)
-        if labels:
-            rules |= dict.fromkeys(self.source.labels, wrong.Rule(Kind("bool"), required=False))
-        return wrong.diagnosis(body, self.source.name, rules, late, error)
-
-    def _rule(self, name: str) -> wrong.Rule:
-        if name == self.source.time.column:
-            return wrong.Rule(None)
-        kind = self._kinds[name]
-        return wrong.Rule(kind, limit=self._limit(name), characters=self._characters(name))
-
-    def _limit(self, name: str) -> float | None:
-        """The largest magnitude of a number, in its own unit."""
-        kind = self._kinds[name]
-        if kind.name == "decimal" or name in self._summed:
-            return LIMIT / kind.scale
-        return None
-
-    def _characters(self, name: str) -> tuple[int, int]:
-        return (1, NAME_LIMIT) if name in self._names else (0, TEXT_LIMIT)
-
-    def _type(self, name: str) -> Any:
-        if name == self.source.time.column:
-            return datetime
-        kind, limit = self._kinds[name], self._limit(name)
-        if kind.name == "bool":
-            return bool
-        if kind.name == "str":
-            least, most = self._characters(name)
-            return Annotated[str, msgspec.Meta(min_length=least, max_length=most)]
-        if kind.name == "int":
-            least, most = _INT64 if limit is None else (-int(limit), int(limit))
-            return Annotated[int, msgspec.Meta(ge=least, le=most)]
-        if limit is None:
-            return float
-        return Annotated[float, msgspec.Meta(ge=-limit, le=limit)]
-
-    def _property(self, name: str) -> dict[str, Any]:
-        if name == self.source.time.column:
-            text = "RFC 3339; without an offset it is UTC"
-            return {"type": "string", "format": "date-time", "description": text}
-        kind, limit = self._kinds[name], self._limit(name)
-        if kind.name == "bool":
-            return {"type": "boolean"}
-        if kind.name == "str":
-            least, most = self._characters(name)
-            return {"type": "string", "minLength": least, "maxLength": most}
-        if kind.name == "int":
-            least, most = _INT64 if limit is None else (-int(limit), int(limit))
-            return {"type": "integer", "minimum": least, "maximum": most}
-        return {"type": "number"} | ({"minimum": -limit, "maximum": limit} if limit else {})
-
-    def _object(self, properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
-        return {
-            "type": "object",
-            "properties": properties,
-            "required": required,
-            "additionalProperties": False,
-        }
-
-
-def _normaliser(kind: Kind) -> Callable[[Any], Any]:
-    if kind.name == "decimal":
-        floor, scale = math.floor, float(kind.scale)
-        return lambda value: floor(value * scale + 0.5)
-    return {"int": int, "float": float, "bool": bool, "str": str}[kind.name]
-
-
-def _microseconds(moment: datetime) -> int:
-    since = moment - (_EPOCH if moment.tzinfo is None else _EPOCH_UTC)
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+        return self._wires[source]

@@ -1,18 +1,15 @@
-"""Sources of events, and the entities whose histories their windows are about."""
+"""Sources of events: a time, an identifier, typed fields and labels that come later."""
 
-import difflib
 import keyword
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 from groundplan.errors import DefinitionError
-from groundplan.features.expressions import Expression, FieldValue
+from groundplan.features.entity import Entity, nearest
+from groundplan.features.expressions import Expression, FieldValue, LabelValue
 from groundplan.features.fields import Kind, kind
 from groundplan.features.moment import TimePart
-from groundplan.features.windows import FUNCTIONS, Function, Window
 from groundplan.features.windows.window import stretch
-from groundplan.units import show_duration
 
 
 class Source:
@@ -26,7 +23,7 @@ class Source:
         time: the field with the moment of the event.
         id: the field that identifies an event: an event counts once.
         fields: what a prediction request carries besides: name -> int, float, bool, str or
-            `decimal(places)`.
+            `decimal(places)`, and with `| None` where a value may be missing.
         labels: bools that become known later: name -> how much later, as a duration. A label
             that never arrives is False.
         lateness: how far behind the newest event of an entity another may arrive.
@@ -35,6 +32,9 @@ class Source:
     Raises:
         DefinitionError: a name or a type breaks a rule; the message says which and what to do.
     """
+
+    versioned: ClassVar[bool] = False
+    """Whether its events are versions of profiles, of which the latest is valid."""
 
     def __init__(
         self,
@@ -64,8 +64,13 @@ class Source:
         }
         self.lateness = stretch(lateness, f"{where}, lateness", least=0)
 
-    def by(self, key: str) -> "Entity":
+    def by(self, key: str, of: str | None = None) -> Entity:
         """The entities that a field names, each with its own history: `by("customer_id")`.
+
+        Args:
+            key: the field of this source.
+            of: where the features are about another source, its field that names the same
+                entity; left out, it has the same name.
 
         Raises:
             DefinitionError: there is no such field, or it is not an int or a str.
@@ -73,12 +78,8 @@ class Source:
         where = f"{self.name}.by({key!r})"
         if key not in self.fields:
             raise DefinitionError(f"{where}: {self._unknown(key, self.fields)}")
-        if self.fields[key].name not in ("int", "str"):
-            raise DefinitionError(
-                f"{where}: {key} is {self.fields[key]}, and a key is int or str: declare it so, or "
-                "name the field that identifies the entity"
-            )
-        return Entity(self, key)
+        check_key(where, key, self.fields[key])
+        return Entity(self, key, of or key)
 
     def kind_of(self, field: str) -> Kind:
         """The type of a field or label.
@@ -104,16 +105,21 @@ class Source:
             "lateness_us": self.lateness,
         }
 
-    def __getitem__(self, field: str) -> Expression:
+    def own(self, field: str) -> FieldValue:
+        """What an event of this source itself has in a field or label.
+
+        Raises:
+            DefinitionError: there is neither.
+        """
         if field in self.labels:
-            raise DefinitionError(
-                f"{self.name}.{field} is a label: it is not known when the event arrives. Use it "
-                f'in a window, such as {self.name}.by(key).mean("{field}", "30d", '
-                f'delay="{show_duration(self.labels[field])}")'
-            )
+            at = len(self.fields) + list(self.labels).index(field)
+            return LabelValue(self, field, Kind("bool"), at)
         if field not in self.fields:
-            raise DefinitionError(self._unknown(field, self.fields))
+            raise DefinitionError(self._unknown(field, [*self.fields, *self.labels]))
         return FieldValue(self, field, self.fields[field], list(self.fields).index(field))
+
+    def __getitem__(self, field: str) -> Expression:
+        return self.own(field)
 
     def __getattr__(self, field: str) -> Expression:
         if field.startswith("_"):  # what Python itself asks for, such as __deepcopy__
@@ -124,7 +130,7 @@ class Source:
         return f"Source({self.name!r})"
 
     def _unknown(self, field: str, known: Iterable[str]) -> str:
-        return f"{self.name} has no field {field!r}{_nearest(field, known)}"
+        return f"{self.name} has no field {field!r}{nearest(field, known)}"
 
 
 class Time:
@@ -155,90 +161,21 @@ class Time:
         return TimePart(self._source, "month")
 
 
-class Entity:
-    """The things that a key names; each window function is a method.
+def check_key(where: str, field: str, kind: Kind) -> None:
+    """Refuse a field that cannot name an entity.
 
-    `count(length)`, `sum(field, length)`, `mean(field, length)`; all take `delay="7d"` and
-    `current=True`, and those that have no value over no events take `empty=0.0`.
+    Raises:
+        DefinitionError: it is not an int or a str, or may be missing.
     """
-
-    def __init__(self, source: Source, key: str) -> None:
-        self.source = source
-        self.key = key
-
-    def __getattr__(self, name: str) -> Callable[..., Window]:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        if name not in FUNCTIONS:
-            raise DefinitionError(
-                f"there is no window function {name!r}{_nearest(name, FUNCTIONS)}"
-            )
-        function = FUNCTIONS[name]
-        if function.reads_field:
-            return partial(self._window, function)
-        return partial(self._window, function, None)
-
-    def __repr__(self) -> str:
-        return f"{self.source.name}.by({self.key!r})"
-
-    def _window(
-        self,
-        function: Function,
-        field: str | None,
-        length: str,
-        *,
-        delay: str = "0s",
-        current: bool = False,
-        empty: float | None = None,
-    ) -> Window:
-        where = f"{self!r}.{function.name}({f'{field!r}, ' if field else ''}{length!r})"
-        window = Window(
-            function,
-            self.source,
-            self.key,
-            field,
-            Kind("int") if field is None else self._field(field, where),
-            stretch(length, where),
-            stretch(delay, f"{where}, delay", least=0),
-            bool(current),
-            None if empty is None else _number(empty, f"{where}, empty"),
-        )
-        _check_window(window, where)
-        return window
-
-    def _field(self, field: str, where: str) -> Kind:
-        try:
-            found = self.source.kind_of(field)
-        except DefinitionError as error:
-            raise DefinitionError(f"{where}: {error}") from None
-        if not found.numeric:
-            raise DefinitionError(f"{where}: {field} is text, and a window here wants numbers")
-        if field in (self.key,):
-            raise DefinitionError(
-                f"{where}: {field} is the key itself, which is the same for all these events: "
-                "name another field"
-            )
-        return found
-
-
-def _check_window(window: Window, where: str) -> None:
-    if window.current and window.delay:
+    if kind.name not in ("int", "str"):
         raise DefinitionError(
-            f"{where}: current=True with a delay of {show_duration(window.delay)}: the event "
-            "itself has age 0, so it can only be added to a window without delay"
+            f"{where}: {field} is {kind}, and a key is int or str: declare it so, or "
+            "name the field that identifies the entity"
         )
-    known_after = window.source.labels.get(window.field, 0)
-    if window.delay < known_after or (window.field in window.source.labels and window.current):
+    if kind.optional:
         raise DefinitionError(
-            f"{where}: {window.field} is known only {show_duration(known_after)} after the event, "
-            f"so a window over it with delay {show_duration(window.delay)} would leak the future "
-            f'into training: write delay="{show_duration(known_after)}" or longer'
-            f"{', without current=True' if window.current else ''}"
-        )
-    if window.empty is not None and (window.current or not window.function.may_be_empty):
-        raise DefinitionError(
-            f"{where}: empty={window.empty:g} is never used, since "
-            f"{'the event itself counts' if window.current else 'no events give 0'}: leave it out"
+            f"{where}: {field} is {kind}, and a key is always there: leave out the events without "
+            "one, or give them a key of their own"
         )
 
 
@@ -256,17 +193,3 @@ def _check_names(where: str, plain: list[str], columns: list[str]) -> None:
                 "capitals do not count: name each time, id, field and label once"
             )
         seen[column.lower()] = column
-
-
-def _number(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value - value != 0:
-        raise DefinitionError(f"{where}: {value!r} is not a finite number")
-    return float(value)
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    listed = list(known)
-    near = difflib.get_close_matches(word, listed, n=1, cutoff=0.5)
-    if near:
-        return f": did you mean {near[0]!r}?"
-    return f": it has {', '.join(listed)}" if listed else ""

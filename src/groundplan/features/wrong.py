@@ -85,6 +85,8 @@ def _problems(
 
 
 def _problem(value: Any, rule: Rule) -> str | None:
+    if value is None and rule.kind is not None and rule.kind.optional:
+        return None
     if rule.kind is None:
         return _time_problem(value)
     if rule.kind.name == "bool":

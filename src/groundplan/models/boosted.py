@@ -1,7 +1,6 @@
 """Gradient-boosted trees by LightGBM: trained the same from the same data, one row in few us."""
 
 import ctypes
-import hashlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +11,8 @@ import msgspec
 import numpy as np
 
 from groundplan.errors import BuildError
-from groundplan.models import forest
-from groundplan.models.file import content, written
+from groundplan.models import lightgbm_text
+from groundplan.models.file import sealed, unsealed
 from groundplan.models.scorer import (
     Bools,
     Floats,
@@ -28,7 +27,6 @@ Progress = Callable[[int, int], None]
 
 _FLOAT64: Final = 1  # C_API_DTYPE_FLOAT64
 _PROBABILITY: Final = 0  # C_API_PREDICT_NORMAL
-_MARK: Final = b"sha256="
 _ALONE: Final = b"num_threads=1"  # for one row, more threads only wait for each other
 
 
@@ -120,12 +118,12 @@ class Trees:
         text: the model in LightGBM's text format, which holds numbers and no code.
 
     Raises:
-        BuildError: the text is no sound model, or holds more than `forest` reads.
+        BuildError: the text is no sound model, or holds more than `lightgbm_text` reads.
     """
 
     def __init__(self, text: str) -> None:
         # LightGBM ends the process over some damaged texts, so it gets only what is sound.
-        self.parsed = forest.trees(text)
+        self.parsed = lightgbm_text.trees(text)
         try:
             self._booster = lightgbm.Booster(model_str=text)
         except lightgbm.basic.LightGBMError as error:
@@ -155,8 +153,7 @@ class Trees:
 
     def save(self, folder: Path) -> None:
         """Writes `trees.txt` into the folder: LightGBM's text, its checksum the last line."""
-        text = self.text.encode()
-        written(folder / FILE, text + _checksum(text))
+        sealed(folder / FILE, self.text.encode())
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -165,16 +162,7 @@ class Trees:
         Raises:
             BuildError: the file is missing or damaged.
         """
-        whole = content(folder / FILE)
-        text, mark, _ = whole.rpartition(_MARK)
-        if not mark or whole != text + _checksum(text):
-            raise BuildError(f"{folder / FILE} is damaged (its checksum differs): build it again")
-        return cls(text.decode())
-
-
-def _checksum(text: bytes) -> bytes:
-    """The last line of the file, which LightGBM passes over."""
-    return _MARK + hashlib.sha256(text).hexdigest().encode() + b"\n"
+        return cls(unsealed(folder / FILE).decode())
 
 
 class _Row:

@@ -1,13 +1,14 @@
 """Cells: the ranges of one feature within which no tree tells values apart."""
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import isnan
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from groundplan.models.forest import Tree
+from groundplan.models.forest import Node, Tree
 from groundplan.models.scorer import Floats
 
 
@@ -17,17 +18,16 @@ class Cells:
     The cells of a feature are numbered from its lowest values up; then come those above the last
     cut, and last the missing value (NaN). All features' cells stand one after the other, so that
     one number says both the feature and the cell.
+
+    Args:
+        cuts: for each used feature, its cut points, ascending.
     """
 
-    def __init__(self, trees: Iterable[Tree]) -> None:
-        cuts: dict[int, set[float]] = {}
-        for tree in trees:
-            for node in tree.nodes:
-                cuts.setdefault(node.feature, set()).update(node.cuts())
+    def __init__(self, cuts: Mapping[int, list[float]]) -> None:
+        self.cuts = dict(sorted(cuts.items()))
         self._places: list[tuple[int, int, int, list[float]]] = []
         self.count = 0
-        for feature in sorted(cuts):
-            ordered = sorted(cuts[feature])
+        for feature, ordered in self.cuts.items():
             missing = self.count + len(ordered) + 1
             self._places.append((feature, self.count, missing, ordered))
             self.count = missing + 1
@@ -38,17 +38,30 @@ class Cells:
             feature: np.array([*ordered, np.inf, np.nan]) for feature, _, _, ordered in self._places
         }
 
-    def of(self, feature: int) -> slice:
+    @classmethod
+    def of(cls, trees: Iterable[Tree]) -> Self:
+        """The cells that these trees tell apart."""
+        cuts: dict[int, set[float]] = {}
+        for tree in trees:
+            for node in tree.nodes:
+                cuts.setdefault(node.feature, set()).update(node.cuts())
+        return cls({feature: sorted(each) for feature, each in cuts.items()})
+
+    @property
+    def features(self) -> tuple[int, ...]:
+        """The used features, in the order in which `find` answers."""
+        return tuple(self.cuts)
+
+    def numbers(self, feature: int) -> slice:
         """The numbers of a feature's cells."""
         return self._slices[feature]
 
-    def values(self, feature: int) -> Floats:
-        """One value from each cell of a feature; the trees treat the whole cell as this one."""
-        return self._values[feature]
+    def goes_left(self, node: Node) -> npt.NDArray[np.int32]:
+        """1 for each cell of the node's feature that goes left, else 0.
 
-    def everywhere(self, feature: int) -> npt.NDArray[np.int32]:
-        """1 for each cell of a feature."""
-        return np.ones(len(self._values[feature]), dtype=np.int32)
+        The trees treat a whole cell as one value of it.
+        """
+        return node.goes_left(self._values[node.feature]).astype(np.int32)
 
     def find(self, row: Floats) -> list[int]:
         """The cell of each used feature in one row, in ascending order."""

@@ -5,6 +5,7 @@ over the training rows, so that it moves the score neither way.
 """
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -12,6 +13,7 @@ import msgspec
 import numpy as np
 
 from groundplan.errors import BuildError
+from groundplan.models.explainer import EXACT, Attribution
 from groundplan.models.file import content, written
 from groundplan.models.scorer import (
     Bools,
@@ -75,6 +77,21 @@ class Linear(msgspec.Struct, frozen=True):
             raw += np.where(np.isnan(matrix[:, column]), 0.0, part)
         return np.fromiter(map(_probability, raw.tolist()), np.float64, len(raw))
 
+    @property
+    def faithful(self) -> str:
+        """How far `row` can be believed."""
+        return EXACT
+
+    def row(self, row: Floats) -> Attribution:
+        """What each input of one row added: its coefficient times (value - mean) / scale.
+
+        The base is the log-odds of a row at the means; a missing value adds nothing.
+        """
+        values = checked_row(row, len(self.names))
+        scaled = (values - np.array(self.means)) / np.array(self.scales)
+        added = np.where(np.isnan(values), 0.0, scaled * np.array(self.coefficients))
+        return Attribution(added, self.intercept)
+
     def save(self, folder: Path) -> None:
         """Writes `linear.json` into the folder."""
         written(folder / FILE, msgspec.json.encode(self))
@@ -103,8 +120,14 @@ class Logistic(msgspec.Struct, frozen=True):
     l2: float = 1.0
     rounds: int = 1000
 
-    def train(self, x: Floats, y: Bools, names: tuple[str, ...]) -> Linear:
-        """Fits float64[n, F] inputs to bool[n] labels.
+    def train(
+        self,
+        x: Floats,
+        y: Bools,
+        names: tuple[str, ...],
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Linear:
+        """Fits float64[n, F] inputs to bool[n] labels; `progress` is told once it is done.
 
         Raises:
             InputError: shapes or names do not fit each other, or a value is infinite.
@@ -121,6 +144,8 @@ class Logistic(msgspec.Struct, frozen=True):
         scales[scales == 0] = 1.0
         fitted = LogisticRegression(C=1 / self.l2, max_iter=self.rounds)
         fitted.fit(centred / scales, y)
+        if progress is not None:
+            progress(1, 1)
         return Linear(
             names=tuple(names),
             coefficients=tuple(fitted.coef_[0].tolist()),

@@ -23,7 +23,11 @@ class Scorer(Protocol):
         """The probability of one row, float64[F]; NaN is a missing value."""
 
     def scores(self, matrix: Floats) -> Floats:
-        """The probabilities of many rows, float64[n, F]; each equals `score` of that row."""
+        """The probabilities of many rows, float64[n, F].
+
+        Each is the very bits of `score` of that row, but for a network, a function or another
+        server, whose matrix products may round in another order.
+        """
 
 
 def checked_row(row: Floats, width: int) -> Floats:

@@ -1,7 +1,7 @@
 """Tiers: approve, step up or decline, at false-positive rates that the project states."""
 
 from fractions import Fraction
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import numpy as np
@@ -9,6 +9,9 @@ import numpy as np
 from groundplan.errors import BuildError, DefinitionError
 from groundplan.models.metrics import checked
 from groundplan.models.scorer import Bools, Floats
+
+if TYPE_CHECKING:
+    from groundplan.models.costs import Cost, Costs
 
 Action = Literal["approve", "step_up", "decline"]
 
@@ -94,7 +97,20 @@ class Tiers(msgspec.Struct, frozen=True):
                 "rates go 0 <= decline <= step_up < 1, such as 0.001 and 0.01"
             )
 
-    def choose(self, scores: Floats, fraud: Bools) -> Thresholds:
+    @staticmethod
+    def costs(
+        *,
+        false_positive: "Cost",
+        false_negative: "Cost",
+        step_up: float | None = None,
+        stopped: float = 1.0,
+    ) -> "Costs":
+        """Thresholds of least cost instead of stated rates; see `Costs` for the arguments."""
+        from groundplan.models.costs import Costs
+
+        return Costs(false_positive, false_negative, step_up, stopped)
+
+    def choose(self, scores: Floats, fraud: Bools, amount: Floats | None = None) -> Thresholds:
         """The lowest thresholds with at most these rates on rows that did not train the model.
 
         Exact by order statistics: with n genuine rows, at most floor(rate * n) of them lie
@@ -103,6 +119,7 @@ class Tiers(msgspec.Struct, frozen=True):
         Args:
             scores: float64[n], probabilities.
             fraud: bool[n].
+            amount: of no matter here; costs are chosen by it.
 
         Raises:
             InputError: the lengths differ or a score is NaN.

@@ -1,46 +1,55 @@
 """Served feature values against values recomputed offline at the same keys and times."""
 
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from msgspec import Struct
-from numpy.typing import NDArray
 
+from groundplan.errors import InputError
 from groundplan.features import FeatureSet, offline
-
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from groundplan.monitoring.arrivals import Arrivals, Histories, arrivals
+from groundplan.monitoring.hindsight import known_then
+from groundplan.monitoring.logged import Bools, Floats, Indices
 
 EXAMPLES: Final = 3
-"""Differing rows that a report shows per feature."""
+"""Differing answers that a report shows per feature."""
 
-EXAMINED: Final = 500
-"""Differing rows that are looked into for late arrivals; the rest count as they are."""
+EXAMINED: Final = 100_000
+"""Differing answers that are looked into for late arrivals; the rest count as they are."""
 
 
 class Example(Struct, frozen=True):
-    """A row whose values differ: its place in the table, what was served, what is right."""
+    """An answer whose value differs.
 
-    row: int
+    Args:
+        id: the event's identifier.
+        at: when it was answered, µs since 1970.
+        served: what was served; None is missing.
+        recomputed: what is right.
+    """
+
+    id: int | str
+    at: int
     served: float | None
     recomputed: float | None
 
 
 class FeatureReport(Struct, frozen=True):
-    """How one feature fared.
+    """How one feature fared; `equal + mismatch + missing + extra + late` is the rows compared.
 
     Args:
         name: the feature.
-        equal: rows with the same bits on both sides.
-        mismatch: rows with two different numbers.
-        missing: rows where nothing was served and there is a value.
-        extra: rows where a value was served and there is none.
-        late: rows that differ only by events that arrived after they were served.
-        largest: the largest difference of two numbers.
-        examples: the first differing rows.
+        equal: answers with the same bits on both sides.
+        mismatch: answers with two different numbers.
+        missing: answers where nothing was served and there is a value.
+        extra: answers where a value was served and there is none.
+        late: answers that differ by what arrived after they were given, or too late to count.
+        largest: the largest difference of two numbers among the mismatches.
+        examples: the first answers that are wrong.
     """
 
     name: str
@@ -52,51 +61,151 @@ class FeatureReport(Struct, frozen=True):
     largest: float
     examples: tuple[Example, ...]
 
+    @property
+    def wrong(self) -> int:
+        """Answers that nothing explains."""
+        return self.mismatch + self.missing + self.extra
+
 
 class Report(Struct, frozen=True):
-    """Served against recomputed, feature by feature, over so many rows."""
+    """Served against recomputed, feature by feature.
+
+    Args:
+        rows: answers that were compared.
+        features: how each feature fared.
+        degraded: answers whose features a fallback gave: they are not compared.
+        repeated: answers to events that had been answered before.
+        foreign: answers of builds with other definitions: they are not compared.
+        events: events of all sources that were recomputed over.
+        late_events: events that arrived after a newer one of an entity, and count.
+        beyond: events that arrived too late to count in any window.
+        unexamined: differing answers that were not looked into for late arrivals.
+        first: when the first compared answer was given, µs since 1970; None without any.
+        last: when the last was given.
+    """
 
     rows: int
     features: tuple[FeatureReport, ...]
+    degraded: int = 0
+    repeated: int = 0
+    foreign: int = 0
+    events: int = 0
+    late_events: int = 0
+    beyond: int = 0
+    unexamined: int = 0
+    first: int | None = None
+    last: int | None = None
 
     @property
     def holds(self) -> bool:
-        """Whether no row differs but by late arrival."""
-        return all(not (f.mismatch or f.missing or f.extra) for f in self.features)
+        """Whether no answer differs but by late arrival."""
+        return not any(feature.wrong for feature in self.features)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A report, and the identifiers of the events that were answered with wrong values."""
+
+    report: Report
+    wrong: frozenset[int | str]
 
 
 def compare(
-    inputs: FeatureSet, events: pa.Table, arrival: Indices, rows: Indices, served: Floats
-) -> tuple[Report, Bools]:
-    """Recompute what was served, and count per feature where it differs.
+    inputs: FeatureSet,
+    histories: Histories,
+    log: Path,
+    mine: Sequence[str] = (),
+    *,
+    since: int = 0,
+    last: int | None = None,
+) -> Compared:
+    """Recompute what a log's answers were given with, and count per feature where it differs.
 
     Args:
         inputs: the definitions.
-        events: everything that happened, with the labels as they are known now.
-        arrival: int64[n], the order in which the rows of `events` arrived.
-        rows: int64[m], the rows of `events` that were served.
-        served: float64[m, F], the values that they were served with.
+        histories: what the state was filled from, by the source's name.
+        log: the folder of the prediction log; servers may be writing to it.
+        mine: the builds whose features these definitions are; answers of others are left out.
+        since: µs since 1970; answers given before are not compared.
+        last: how many answers are compared at most, the last ones.
 
-    Returns:
-        The report, and bool[m]: which rows differ by more than late arrival.
+    Raises:
+        InputError: a history lacks a column or has a value that breaks a rule.
+        EngineError: a row of the log cannot be read.
     """
-    everything = offline.matrix(offline.table(inputs, events), inputs.names)
-    truth = everything[rows]
-    differs = ~_same(served, truth)
-    late = np.zeros_like(differs)
-    for place in np.flatnonzero(differs.any(axis=1))[:EXAMINED]:
-        row = int(rows[place])
-        known = _before(inputs, events, arrival, row)
-        then = offline.matrix(offline.table(inputs, known), inputs.names)[-1]
-        late[place] = differs[place] & _same(served[place], then)
+    past = arrivals(inputs, histories, log, mine)
+    served = past.served
+    chosen = np.flatnonzero(served.at >= since)
+    chosen = chosen[max(0, len(chosen) - last) :] if last is not None else chosen
+    degraded = served.degraded[chosen]
+    return _compared(inputs, past, chosen[~degraded], int(degraded.sum()))
+
+
+def _compared(inputs: FeatureSet, past: Arrivals, chosen: Indices, degraded: int) -> Compared:
+    served = past.served
+    values, rows = served.values[chosen], served.row[chosen]
+    truth = _truth(inputs, past, rows)
+    differs = ~_same(values, truth)
+    late, unexamined = _late(inputs, past, chosen, differs)
+    wrong = differs & ~late
+    identifiers = past.tables[0].column(inputs.source.id)
+    at = served.at[chosen]
+
+    def example(place: int, feature: int) -> Example:
+        id = identifiers[int(rows[place])].as_py()
+        pair = values[place, feature], truth[place, feature]
+        return Example(id, int(at[place]), *map(_number, pair))
+
+    features = []
+    for number, name in enumerate(inputs.names):
+        bad = np.flatnonzero(wrong[:, number])
+        examples = tuple(example(int(place), number) for place in bad[:EXAMPLES])
+        column = values[:, number], truth[:, number], differs[:, number], late[:, number]
+        features.append(_feature(name, *column, examples))
     report = Report(
-        rows=len(rows),
-        features=tuple(
-            _feature(name, rows, served[:, i], truth[:, i], differs[:, i], late[:, i])
-            for i, name in enumerate(inputs.names)
-        ),
+        rows=len(chosen),
+        features=tuple(features),
+        degraded=degraded,
+        repeated=served.repeated,
+        foreign=served.foreign,
+        events=sum(len(table) for table in past.tables),
+        late_events=past.late,
+        beyond=sum(int(lost.sum()) for lost in past.beyond),
+        unexamined=unexamined,
+        first=int(at[0]) if len(at) else None,
+        last=int(at[-1]) if len(at) else None,
     )
-    return report, np.asarray((differs & ~late).any(axis=1))
+    bad_rows = pa.array(rows[wrong.any(axis=1)])
+    return Compared(report, frozenset(identifiers.take(bad_rows).to_pylist()))
+
+
+def _truth(inputs: FeatureSet, past: Arrivals, rows: Indices) -> Floats:
+    """The features of some events over all that happened."""
+    if not len(rows):
+        return np.empty((0, len(inputs)))
+    others = {s.name: t for s, t in zip(inputs.sources[1:], past.tables[1:], strict=True)}
+    found = offline.table(inputs, past.tables[0], others=others)
+    if len(found) != len(past.tables[0]):
+        raise InputError(inputs.source.id, "the history repeats events: keep each of them once")
+    return offline.matrix(found.take(pa.array(rows)), inputs.names)
+
+
+def _late(inputs: FeatureSet, past: Arrivals, chosen: Indices, differs: Bools) -> tuple[Bools, int]:
+    """Which differences are gone with what had arrived then, and how many are not looked into."""
+    served = past.served
+    late = np.zeros_like(differs)
+    examined = np.flatnonzero(differs.any(axis=1))[:EXAMINED]
+    unexamined = int(differs.any(axis=1).sum()) - len(examined)
+    # Of several processes it is not known what one had recorded within the time of another's
+    # answer: either order explains it.
+    for before in (served.arrival, served.first):
+        left = examined[(differs[examined] & ~late[examined]).any(axis=1)]
+        if before is served.first:
+            left = left[before[chosen[left]] < served.arrival[chosen[left]]]
+        picked = chosen[left]
+        then = known_then(inputs, past, served.row[picked], before[picked])
+        late[left] |= differs[left] & _same(served.values[picked], then)
+    return late, unexamined
 
 
 def _same(left: Floats, right: Floats) -> Bools:
@@ -104,25 +213,13 @@ def _same(left: Floats, right: Floats) -> Bools:
     return same
 
 
-def _before(inputs: FeatureSet, events: pa.Table, arrival: Indices, row: int) -> pa.Table:
-    """The row itself, last, after the rows of its entities that had arrived before it."""
-    mine = pa.array(arrival < arrival[row])
-    near = None
-    for entity in inputs.entities:
-        column = events.column(entity)
-        same = pc.equal(column, column[row])
-        near = same if near is None else pc.or_(near, same)
-    kept = mine if near is None else pc.and_(mine, near)
-    return pa.concat_tables([events.filter(kept), events.slice(row, 1)])
-
-
 def _feature(
     name: str,
-    rows: Indices,
     served: Floats,
     truth: Floats,
     differs: Bools,
     late: Bools,
+    examples: tuple[Example, ...],
 ) -> FeatureReport:
     wrong = differs & ~late
     missing = wrong & np.isnan(served)
@@ -137,12 +234,9 @@ def _feature(
         extra=int(extra.sum()),
         late=int(late.sum()),
         largest=float(gaps.max()) if len(gaps) else 0.0,
-        examples=tuple(
-            Example(int(rows[i]), _number(served[i]), _number(truth[i]))
-            for i in np.flatnonzero(wrong)[:EXAMPLES]
-        ),
+        examples=examples,
     )
 
 
-def _number(value: float) -> float | None:
+def _number(value: Any) -> float | None:
     return None if np.isnan(value) else float(value)

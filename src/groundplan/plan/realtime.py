@@ -88,7 +88,7 @@ def _online(answers: Answers, decision: Decision, costs: Costs) -> list[Stage]:
             detected="served against recomputed values; freshness of the newest event",
             fallback=(
                 "defaults",
-                "the values of an unknown entity; the event is not in the history",
+                "the values of an unknown entity; the event waits for the store",
             ),
         ),
         online(
@@ -114,7 +114,8 @@ def _online(answers: Answers, decision: Decision, costs: Costs) -> list[Stage]:
                 at_scale="the same",
                 breaks="an auditor is given a reason that is not the model's",
                 detected="contributions sum to the score, checked in `verify`",
-                fallback=("skip", "the answer comes without reasons"),
+                fallback=("later", "the reasons are fetched later, by identifier"),
+                optional=True,
             )
         )
     stages += [

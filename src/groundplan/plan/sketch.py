@@ -46,8 +46,9 @@ def online(
     breaks: str,
     detected: str,
     fallback: tuple[Action, str],
+    optional: bool = False,
 ) -> Stage:
-    """A stage of the request, with its estimated cost in µs."""
+    """A stage of the request, with its estimated cost in µs; an optional one gives way first."""
     return Stage(
         name,
         "online",
@@ -58,6 +59,7 @@ def online(
         detected,
         Fallback(*fallback),
         max(1, round(estimate)),
+        optional=optional,
     )
 
 

@@ -4,15 +4,16 @@ from typing import Literal
 
 from msgspec import Struct
 
-Action = Literal["skip", "baseline", "defaults", "shorten", "stale", "refuse"]
+Action = Literal["skip", "later", "baseline", "defaults", "shorten", "stale", "refuse"]
 
 
 class Fallback(Struct, frozen=True):
     """What answers in a stage's place when it cannot.
 
-    `skip` leaves its part out, `baseline` asks the simpler model, `defaults` takes the values of
-    an unknown entity, `shorten` does less of the same work, `stale` serves the last good result,
-    `refuse` answers with an error that says when to come back.
+    `skip` leaves its part out, `later` leaves it out and gives it when asked for by identifier,
+    `baseline` asks the simpler model, `defaults` takes the values of an unknown entity, `shorten`
+    does less of the same work, `stale` serves the last good result, `refuse` answers with an
+    error that says when to come back.
     """
 
     action: Action
@@ -33,6 +34,8 @@ class Stage(Struct, frozen=True):
         fallback: what stands in.
         estimate: µs a request spends here by the measured costs; 0 offline.
         budget: µs a request may spend here; 0 offline.
+        optional: whether it gives way to the others: where time is short it is left out first,
+            so that the stages behind it keep theirs.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Stage(Struct, frozen=True):
     fallback: Fallback
     estimate: int = 0
     budget: int = 0
+    optional: bool = False
 
 
 class Misfit(Struct, frozen=True):

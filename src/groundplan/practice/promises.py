@@ -30,6 +30,7 @@ class Measured(Struct, frozen=True):
             None where no answer did.
         consistency: served against recomputed feature values over everything sent.
         degraded: answers in which a fallback stood in.
+        away: those of them in which it stood in for an engine that did not answer.
         unexplained: answers without reasons.
         unaccounted: answers whose base and contributions do not add up to the score.
         unlogged: answers that the prediction log does not hold.
@@ -43,6 +44,7 @@ class Measured(Struct, frozen=True):
     freshness: Sequence[int | None]
     consistency: Report
     degraded: int
+    away: int
     unexplained: int
     unaccounted: int
     unlogged: int
@@ -65,9 +67,10 @@ def promises(answers: Answers, plan: Plan, measured: Measured) -> tuple[Promise,
         *_reasons(answers, measured),
         Promise(
             "plan.fallbacks",
-            "no stage needs its fallback",
-            f"{measured.degraded:,} of {measured.load.requests:,} answers degraded",
-            measured.degraded == 0,
+            "no stage needs its fallback while its engine answers",
+            f"{measured.degraded:,} of {measured.load.requests:,} answers degraded"
+            + (f", {measured.away:,} while an engine was away" if measured.away else ""),
+            measured.degraded == measured.away,
         ),
         Promise(
             "plan.log",

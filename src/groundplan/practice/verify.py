@@ -1,6 +1,7 @@
 """Start a server, load it as promised, and hold every promise against what was measured."""
 
 import math
+import os
 import shutil
 import signal
 import subprocess
@@ -16,22 +17,21 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 from msgspec import Struct
 
 from groundplan.errors import BuildError, EngineError
 from groundplan.features import FeatureSet
-from groundplan.models import Trees
 from groundplan.monitoring import consistency
 from groundplan.patterns.realtime.opening import live
-from groundplan.patterns.realtime.training import HISTORY, REPLAY
+from groundplan.patterns.realtime.record import record
+from groundplan.patterns.realtime.replay import replay
+from groundplan.patterns.realtime.training import REPLAY
 from groundplan.practice import load, machine, traffic
 from groundplan.practice.promises import Measured, Promise, promises
 from groundplan.practice.results import Percentiles, Results, Summary
 from groundplan.project import Project
 from groundplan.rollout.builds import Build
-from groundplan.serving import log
 
 Report = Callable[[str, int, int], None]
 
@@ -43,6 +43,9 @@ LEAST: Final = 1.0
 
 PROBES: Final = 100
 """Events sent to see how soon they show."""
+
+_AWAY: Final = ("EngineError", "Open")
+"""The faults by which an answer says that an engine did not answer."""
 
 START: Final = 60.0
 """Seconds that a server may take to start."""
@@ -104,7 +107,7 @@ def verify(project: Project, seconds: float, report: Report) -> Verification:
         probes = _probe(url, bodies[-PROBES:], inputs, report)
     report("recompute what was served", 0, 1)
     run = _Run(build, inputs, state, bodies[1:-PROBES], results, probes)
-    recomputed = _recompute(run)
+    recomputed = _recompute(project, state, report)
     measured = _measure(run, recomputed)
     report("recompute what was served", 1, 1)
     verification = Verification(
@@ -162,7 +165,7 @@ def _server(project: Project, state: Path) -> Iterator[str]:
     state.mkdir(parents=True)
     command = [
         *(sys.executable, "-m", "groundplan", "serve", str(project.file)),
-        *("--port", "0", "--state", str(state)),
+        *("--port", "0", "--state", str(state), "--space", f"verify-{os.getpid()}"),
     ]
     errors = state / "server.err"
     with errors.open("wb") as stream:
@@ -216,11 +219,11 @@ class _Recomputed:
     Args:
         report: served against recomputed values.
         wrong: identifiers of requests that were served with other values.
-        unreproduced: scores that are not the model's for the logged values.
+        unreproduced: logged answers that the build does not give again.
     """
 
     report: consistency.Report
-    wrong: set[int | str]
+    wrong: frozenset[int | str]
     unreproduced: int
 
 
@@ -235,6 +238,8 @@ def _measure(run: _Run, recomputed: _Recomputed) -> Measured:
     answers = [answer for _, answer in pairs]
     explained = any(stage.name == "explain" for stage in manifest.plan.online)
     rows = manifest.report["rows"]
+    report = recomputed.report
+    logged = report.rows + report.degraded + report.foreign
     return Measured(
         load=run.results.summary(),
         stages={
@@ -245,35 +250,28 @@ def _measure(run: _Run, recomputed: _Recomputed) -> Measured:
         freshness=[
             None if probe.request in recomputed.wrong else probe.age for probe in run.probes
         ],
-        consistency=recomputed.report,
+        consistency=report,
         degraded=sum(bool(answer["degraded"]) for answer in answers),
+        away=sum(_engine_was_away(answer) for answer in answers),
         unexplained=sum(not answer["reasons"] for answer in answers) if explained else 0,
         unaccounted=sum(not _adds_up(answer) for answer in answers) if explained else 0,
-        unlogged=int(run.results.answered.sum()) + 1 + len(run.probes) - recomputed.report.rows,
+        unlogged=int(run.results.answered.sum()) + 1 + len(run.probes) - logged,
         foreign=sum(asked != answer["id"] for asked, answer in pairs),
         unreproduced=recomputed.unreproduced,
         rate=rows["train_positive"] / rows["train"],
     )
 
 
-def _recompute(run: _Run) -> _Recomputed:
-    source = run.inputs.source
-    history = pq.read_table(run.build.folder / HISTORY)
-    rows = list(log.read(run.state / "log"))
-    sent = traffic.events([bytes(row.event) for row in rows], source, history.schema)
-    arrival = np.concatenate([np.zeros(len(history), np.int64), 1 + np.arange(len(rows))])
-    answered = [(i, row) for i, row in enumerate(rows) if isinstance(row, log.Prediction)]
-    places = np.array([i for i, _ in answered], np.int64)
-    values = [[np.nan if v is None else v for v in row.features] for _, row in answered]
-    served = np.array(values, np.float64).reshape(len(answered), len(run.inputs))
-    events = pa.concat_tables([history, sent])
-    report, wrong = consistency.compare(run.inputs, events, arrival, places + len(history), served)
-    scores = Trees.load(run.build.folder).scores(served)
-    return _Recomputed(
-        report,
-        set(sent.column(source.id).take(pa.array(places[wrong])).to_pylist()),
-        int((scores != [row.score for _, row in answered]).sum()),
-    )
+def _recompute(project: Project, state: Path, report: Report) -> _Recomputed:
+    compared = record(project, state).compared()
+    replayed = replay(project, state, report)
+    return _Recomputed(compared.report, compared.wrong, replayed.answers - replayed.equal)
+
+
+def _engine_was_away(answer: dict[str, Any]) -> bool:
+    """Whether all that is degraded is a stage whose engine did not answer."""
+    lines = answer["degraded"]
+    return bool(lines) and all(any(f"failed ({name})" in line for name in _AWAY) for line in lines)
 
 
 def _adds_up(answer: dict[str, Any]) -> bool:

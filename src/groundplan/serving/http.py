@@ -1,11 +1,13 @@
 """The HTTP side of every server: bodies with a bound, errors that name the field, the routes."""
 
+import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from time import perf_counter_ns
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -17,11 +19,21 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from groundplan.errors import EngineError, InputError
+from groundplan.plan import Plan
+from groundplan.serving.breaker import Open
 from groundplan.serving.metrics import CONTENT_TYPE, Metrics
+from groundplan.serving.overload import Overloaded, Queue
 from groundplan.serving.stages import Refused
+from groundplan.serving.turns import Turns
 
 BODY: Final = 64 * 1024
 """Bytes of a request body, unless an endpoint allows more."""
+
+TIMEOUT: Final = b"x-request-timeout-ms"
+"""The header by which a client says how long it waits for the answer, in whole ms."""
+
+_FOREVER: Final = 2**62  # ns; the deadline of who did not say how long it waits
+_NO_TIMEOUT: Final = 86_400_000  # ms; whoever waits longer than a day has no deadline
 
 _logger: Final = logging.getLogger(__name__)
 _encode: Final = msgspec.json.Encoder().encode
@@ -53,12 +65,22 @@ class Call:
         path: parameters of the path.
         query: the query string as it was sent.
         started_ns: when its head arrived, by `time.perf_counter_ns`.
+        timeout_us: how long its client waits from then on, if it said so.
     """
 
     body: bytes
     path: Mapping[str, str]
     query: bytes
     started_ns: int
+    timeout_us: int | None = None
+
+
+class Reply(NamedTuple):
+    """A status, headers without the body's length, and the body."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
 
 
 class Endpoint:
@@ -75,34 +97,104 @@ class Endpoint:
         self, answer: Callable[[Call], bytes], path: str, metrics: Metrics, limit: int = BODY
     ) -> None:
         self._answer = answer
-        self._path = path
+        self.path = path
         self._metrics = metrics
-        self._limit = limit
+        self.limit = limit
+        self.turns: Turns | None = None
+        """Whose turns the answers wait for; without, each is answered as it comes."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the body, answer, count."""
+        """Read the body, answer when it is its turn, count."""
         started = perf_counter_ns()
-        status, extra = 200, _JSON
+        answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         try:
-            body = await read_body(scope, receive, self._limit)
-            call = Call(body, scope.get("path_params", {}), scope["query_string"], started)
-            answer = self._answer(call)
-        except TooLarge as error:
-            status, extra, answer = 413, _CLOSE, problem(error.field, error.message)
+            timeout = timeout_us(scope["headers"])
+            body = await read_body(scope, receive, self.limit)
         except InputError as error:
-            status, answer = 422 if error.field else 400, problem(error.field, error.message)
+            self._count(answered.set_result, self._faulty(error), started)
+        else:
+            path = scope.get("path_params", {})
+            call = Call(body, path, scope["query_string"], started, timeout)
+
+            def deliver(reply: Reply) -> None:
+                if not answered.done():  # it is where the server was told to stop meanwhile
+                    answered.set_result(reply)
+
+            self.submit(call, deliver)
+        status, headers, body = await answered
+        length = (b"content-length", b"%d" % len(body))
+        await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+        await send({"type": "http.response.body", "body": body})
+
+    def submit(self, call: Call, deliver: Callable[[Reply], object]) -> None:
+        """Answer a call when its turn comes, or refuse it now; the answer goes to `deliver`."""
+        started, turns = call.started_ns, self.turns
+        if turns is None:
+            self._count(deliver, self.reply(call), started)
+            return
+        until = _FOREVER if call.timeout_us is None else started + call.timeout_us * 1_000
+        refused = turns.submit(
+            lambda: self._count(deliver, self.reply(call), started),
+            self.path,
+            len(call.body),
+            until,
+        )
+        if refused is not None:
+            self._count(deliver, _busy(refused), started)
+
+    def refusal(self, started_ns: int) -> Reply | None:
+        """The answer to a request that need not even be read; None where it may wait."""
+        full = None if self.turns is None else self.turns.queue.full()
+        if full is None:
+            return None
+        reply = _busy(full)
+        self._metrics.answered(self.path, reply.status, (perf_counter_ns() - started_ns) // 1_000)
+        return reply
+
+    def reply(self, call: Call) -> Reply:
+        """The answer to a call, whatever becomes of it."""
+        try:
+            return Reply(200, _JSON, self._answer(call))
+        except InputError as error:
+            return self._faulty(error)
         except Refused as error:
-            status, extra, answer = 503, _LATER, problem("", str(error))
+            return Reply(503, _later(error.after), problem("", str(error)))
+        except Open as error:
+            return Reply(503, _later(error.after), problem("", "an engine does not answer now"))
         except (EngineError, OSError):
-            _logger.exception("%s could not write", self._path)
-            status, extra, answer = 503, _LATER, problem("", "nothing was recorded; try again")
+            _logger.exception("%s could not write", self.path)
+            return Reply(503, _later(1), problem("", "nothing was recorded; try again"))
         except Exception:
-            _logger.exception("%s failed", self._path)
-            status, answer = 500, problem("", "the server failed; its own log says how")
-        length = (b"content-length", b"%d" % len(answer))
-        await send({"type": "http.response.start", "status": status, "headers": [*extra, length]})
-        await send({"type": "http.response.body", "body": answer})
-        self._metrics.answered(self._path, status, (perf_counter_ns() - started) // 1_000)
+            _logger.exception("%s failed", self.path)
+            return Reply(500, _JSON, problem("", "the server failed; its own log says how"))
+
+    def _faulty(self, error: InputError) -> Reply:
+        body = problem(error.field, error.message)
+        if isinstance(error, TooLarge):
+            return Reply(413, _CLOSE, body)
+        return Reply(422 if error.field else 400, _JSON, body)
+
+    def _count(self, deliver: Callable[[Reply], object], reply: Reply, started_ns: int) -> None:
+        deliver(reply)
+        spent = (perf_counter_ns() - started_ns) // 1_000
+        self._metrics.answered(self.path, reply.status, spent)
+
+
+def timeout_us(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
+    """How long a client waits, µs, by its header `x-request-timeout-ms`; None if it has none.
+
+    Raises:
+        InputError: the header is no whole number of ms above 0.
+    """
+    for name, value in headers:
+        if name == TIMEOUT:
+            if not value.isdigit() or len(value) > 18 or not int(value):
+                shown = value[:20].decode("latin-1")
+                raise InputError(
+                    TIMEOUT.decode(), f"{TIMEOUT.decode()} is {shown!r}: write whole ms above 0"
+                )
+            return min(int(value), _NO_TIMEOUT) * 1_000
+    return None
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
@@ -137,7 +229,9 @@ def application(
     metrics: Metrics,
     openapi: Mapping[str, Any],
     lifespan: Callable[[Starlette], Any],
-) -> ASGIApp:
+    plan: Plan | None = None,
+    pages: Mapping[str, Callable[[], str]] | None = None,
+) -> "Application":
     """One server's routes.
 
     Args:
@@ -146,6 +240,8 @@ def application(
         metrics: served at `/metrics`.
         openapi: the document served at `/openapi.json`.
         lifespan: an async context manager around the server's life.
+        plan: bounds how long a post may wait for its turn; without it, nothing does.
+        pages: functions by path that return HTML.
     """
     document = json.dumps(openapi).encode()
 
@@ -165,10 +261,17 @@ def application(
     async def describe(_: Request) -> Response:
         return Response(document, media_type="application/json")
 
-    pages = Starlette(
+    def html(render: Callable[[], str]) -> Callable[[Request], Any]:
+        async def endpoint(_: Request) -> Response:
+            return Response(render(), media_type="text/html")
+
+        return endpoint
+
+    starlette = Starlette(
         routes=[
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in posts.items()),
             *(Route(path, get(answer), methods=["GET"]) for path, answer in gets.items()),
+            *(Route(path, html(render), methods=["GET"]) for path, render in (pages or {}).items()),
             Route("/metrics", page, methods=["GET"]),
             Route("/openapi.json", describe, methods=["GET"]),
         ],
@@ -176,14 +279,33 @@ def application(
         lifespan=lifespan,
     )
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        # A post to a path without parameters needs no router, which costs as much as a score.
-        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in posts:
-            await posts[scope["path"]](scope, receive, send)
-        else:
-            await pages(scope, receive, send)
+    turns = None if plan is None else Turns(Queue.of(plan))
+    for endpoint in posts.values():
+        endpoint.turns = turns
+    if turns is not None:
+        metrics.show_queue(turns.queue)
+    return Application(posts, starlette)
 
-    return app
+
+class Application:
+    """A server's routes as an ASGI application.
+
+    Args:
+        posts: endpoints by path.
+        pages: answers everything else.
+    """
+
+    def __init__(self, posts: Mapping[str, Endpoint], pages: ASGIApp) -> None:
+        self.posts = posts
+        self._pages = pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or live through the server's life."""
+        # A post to a path without parameters needs no router, which costs as much as a score.
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in self.posts:
+            await self.posts[scope["path"]](scope, receive, send)
+        else:
+            await self._pages(scope, receive, send)
 
 
 def _response(status: int, content: Any) -> Response:
@@ -205,6 +327,14 @@ async def _failed(request: Request, error: Exception) -> Response:
     return _response(500, Problem(Fault("", "the server failed; its own log says how")))
 
 
-_JSON: Final = [(b"content-type", b"application/json")]
-_CLOSE: Final = [*_JSON, (b"connection", b"close")]
-_LATER: Final = [*_JSON, (b"retry-after", b"1")]
+_JSON: Final = ((b"content-type", b"application/json"),)
+_CLOSE: Final = (*_JSON, (b"connection", b"close"))
+
+
+def _later(seconds: int) -> tuple[tuple[bytes, bytes], ...]:
+    return (*_JSON, (b"retry-after", b"%d" % seconds))
+
+
+@lru_cache(64)  # nothing is made for each of the many refusals of an overload
+def _busy(overloaded: Overloaded) -> Reply:
+    return Reply(503, _later(overloaded.after), problem("", overloaded.message))

@@ -2,14 +2,21 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 from groundplan.plan import Plan
+from groundplan.serving.breaker import State
+from groundplan.serving.overload import Queue
 from groundplan.serving.stages import Trace
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -60,10 +67,13 @@ class Metrics(Collector):
         self._budgets = {stage.name: stage.budget for stage in plan.online}
         self._stages = {stage.name: _Histogram() for stage in plan.online}
         self._over = dict.fromkeys(self._stages, 0)
-        self._replaced = dict.fromkeys(self._stages, 0)
+        self._replaced = Counter(dict.fromkeys((*self._stages, "late"), 0))
         self._decisions: Counter[str] = Counter()
         self._answers: Counter[tuple[str, str]] = Counter()
+        self._breakers: Counter[tuple[str, str]] = Counter()
         self._latency: dict[str, _Histogram] = {}
+        self.watched: Callable[[], Iterable[tuple[str, str, dict[str, str], float]]] = tuple
+        """Further gauges, as they are now: name, what it is, labels, figure."""
         self._registry = CollectorRegistry()
         self._registry.register(self)
         budgets = self._gauge("stage_budget_seconds", "The plan's budget of each stage.", "stage")
@@ -78,6 +88,21 @@ class Metrics(Collector):
         if path not in self._latency:
             self._latency[path] = _Histogram()
         self._latency[path].observe(microseconds)
+
+    def show_queue(self, queue: Queue[Any]) -> None:
+        """Show how many requests wait, and how long one that came now would."""
+        waiting = self._gauge("queue_requests", "Requests that wait for their turn.")
+        waiting.set_function(lambda: len(queue))
+        wait = self._gauge("queue_wait_seconds", "How long a request that came now would wait.")
+        wait.set_function(lambda: queue.wait_us / 1e6)
+
+    def show(self, name: str, says: str, read: Callable[[], float]) -> None:
+        """Show a figure that is read when it is asked for."""
+        self._gauge(name, says).set_function(read)
+
+    def breaker(self, name: str, state: State) -> None:
+        """Count a change of an engine's breaker; a listener of `Breaker`."""
+        self._breakers[name, state] += 1
 
     def predicted(self, trace: Trace, decision: str) -> None:
         """Count one prediction: its stages, what was replaced, what was decided."""
@@ -95,17 +120,24 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The counts as the library's families."""
-        counts: dict[tuple[str, str, tuple[str, ...]], Mapping[Any, int]] = {
-            ("requests", "Requests by path and status.", ("path", "status")): self._answers,
-            ("decisions", "Answers by decision.", ("decision",)): self._decisions,
-            ("degraded", "Stages that a fallback answered for.", ("stage",)): self._replaced,
-            ("stage_over_budget", "Stages that took longer than planned.", ("stage",)): self._over,
-        }
-        for (name, says, labels), values in counts.items():
+        counts: list[tuple[str, str, tuple[str, ...], Mapping[Any, int]]] = [
+            ("requests", "Requests by path and status.", ("path", "status"), self._answers),
+            ("decisions", "Answers by decision.", ("decision",), self._decisions),
+            ("degraded", "Stages replaced, and late answers.", ("stage",), self._replaced),
+            ("stage_over_budget", "Stages longer than planned.", ("stage",), self._over),
+            ("breaker_changes", "New states of breakers.", ("engine", "state"), self._breakers),
+        ]
+        for name, says, labels, values in counts:
             family = CounterMetricFamily(f"groundplan_{name}", says, labels=labels)
             for key, count in values.items():
                 family.add_metric([key] if isinstance(key, str) else list(key), count)
             yield family
+        gauges: dict[str, GaugeMetricFamily] = {}
+        for name, says, named, value in self.watched():
+            if name not in gauges:
+                gauges[name] = GaugeMetricFamily(f"groundplan_{name}", says, labels=list(named))
+            gauges[name].add_metric(list(named.values()), value)
+        yield from gauges.values()
         times = {
             ("request_seconds", "Time in the server by path.", "path"): self._latency,
             ("stage_seconds", "Time in each stage of a prediction.", "stage"): self._stages,

@@ -43,7 +43,7 @@ def test_changed_features_need_a_new_build(copy: Path) -> None:
 def test_an_altered_model_is_not_served(copy: Path) -> None:
     """A file of a build that differs from its fingerprint stops the start."""
     (build,) = (copy / ".groundplan" / "builds").iterdir()
-    change(build / "linear.json", "e", "e ")
+    change(build / "baseline/linear.json", "e", "e ")
     done = groundplan("serve", copy, "--port", "0")
     assert done.returncode == 1
     assert "differs from its fingerprint" in done.stderr

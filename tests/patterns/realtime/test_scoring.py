@@ -10,14 +10,19 @@ import numpy as np
 import pytest
 
 from conftest import groundplan
-from groundplan.errors import BuildError
+from groundplan.errors import BuildError, EngineError
 from groundplan.features import EmbeddedStore, Event, OnlineStore
 from groundplan.models import Linear
 from groundplan.patterns.realtime.definition import define
+from groundplan.patterns.realtime.joining import Joining
+from groundplan.patterns.realtime.outbox import Outbox
 from groundplan.patterns.realtime.scoring import Scorer
+from groundplan.patterns.realtime.training import BASELINE
 from groundplan.plan import Fallback
 from groundplan.project import Project
 from groundplan.rollout import channels
+from groundplan.serving import log
+from groundplan.serving.dead_letters import DeadLetters
 from groundplan.serving.log import Log
 from groundplan.serving.stages import Refused
 
@@ -50,7 +55,15 @@ def scorer(fraud: Path, folder: Path, stage: str = "", fallback: str = "") -> Sc
         plan = msgspec.structs.replace(plan, stages=tuple(stages))
         build.manifest = msgspec.structs.replace(build.manifest, plan=plan)
     inputs = define(project).inputs
-    return Scorer(build, inputs, EmbeddedStore(folder / "state", inputs), Log(folder / "log"))
+    written = Log(folder / "log", inputs.names)
+    joining = Joining(
+        inputs,
+        EmbeddedStore(folder / "state", inputs),
+        Outbox(folder / "outbox"),
+        DeadLetters(folder / "letters"),
+        written,
+    )
+    return Scorer(build, inputs, joining, written)
 
 
 @pytest.fixture
@@ -75,22 +88,54 @@ def slowed(scorer: Scorer, left: int) -> int:
     """Slow down the store of a scorer; returns when the request that follows starts."""
     started = time.perf_counter_ns()
     deadline = started + scorer.build.manifest.plan.p99 * 1_000
-    scorer.store = Slow(scorer.store, deadline, left)  # type: ignore[assignment]  # join is all
+    slow = Slow(scorer.joining.store, deadline, left)
+    scorer.joining.store = slow  # type: ignore[assignment]  # join is all
     return started
 
 
 def test_a_store_that_fails_is_answered_for_with_defaults(whole: Scorer) -> None:
     """With the store gone, the answer takes the values of an unknown entity and says so."""
     good = json.loads(whole.predict(body(), time.perf_counter_ns(), show=True)[0])
-    whole.store.close()
+    whole.joining.store.close()
     answer = json.loads(whole.predict(body(), time.perf_counter_ns(), show=True)[0])
     (line,) = answer["degraded"]
     assert line.startswith("features: failed")
-    assert "not in the history" in line
+    assert "waits" in line
+    assert len(whole.joining.outbox) == 1
     assert good["degraded"] == []
     assert answer["features"]["customer_count_1d"] == 1  # the event itself
     assert answer["features"]["tx_amount"] == 30.0
     assert whole.fault()
+
+
+def test_an_event_that_waited_is_history_once(whole: Scorer, tmp_path: Path) -> None:
+    """What was answered while the store was away is in the history when it is back."""
+    store = whole.joining.store
+    whole.joining.store = Away()  # type: ignore[assignment]  # every call fails
+    answered = json.loads(whole.predict(body(), time.perf_counter_ns())[0])
+    assert answered["degraded"]
+    taken = json.dumps(json.loads(body()) | {"tx_datetime": "2018-08-16T10:01:00"}).encode()
+    assert whole.take(taken).waiting == 1
+    with pytest.raises(EngineError):
+        whole.joining.drain()
+    whole.joining.store = store
+    assert whole.joining.drain() == 2
+    assert whole.joining.drain() == 0
+    later = json.dumps(json.loads(body()) | {"tx_datetime": "2018-08-16T10:02:00"}).encode()
+    answer = json.loads(whole.predict(later, time.perf_counter_ns(), show=True)[0])
+    assert answer["features"]["customer_count_1d"] == 3
+    logged = [type(row).__name__ for row in log.read(tmp_path / "log")]
+    assert logged == ["Prediction", "Taken", "Taken", "Prediction"]
+
+
+class Away:
+    """A store that cannot be reached."""
+
+    def join(self, event: Event) -> np.ndarray:
+        raise EngineError("away")
+
+    def append(self, rows: object) -> None:
+        raise EngineError("away")
 
 
 def test_a_log_that_fails_is_said_so(whole: Scorer) -> None:
@@ -101,13 +146,17 @@ def test_a_log_that_fails_is_said_so(whole: Scorer) -> None:
 
 
 def test_without_time_reasons_are_left_out(whole: Scorer) -> None:
-    """After a slow store the score still fits, the reasons do not: the answer says so."""
-    plan = whole.build.manifest.plan
-    score, explain = plan.stage("score").budget, plan.stage("explain").budget
-    started = slowed(whole, (score + explain) // 2)
+    """After a slow store the score still fits, the reasons do not: they are fetched later."""
+    # The score needs less than that; the reasons, with what must follow them, need more.
+    started = slowed(whole, whole.build.manifest.plan.stage("explain").budget + 2_000)
     answer = json.loads(whole.predict(body(), started)[0])
     assert answer["reasons"] is None
     assert [line.split(":")[0] for line in answer["degraded"]] == ["explain"]
+    assert answer["explanation"] == f"/explanations/{answer['id']}"
+    later = whole.explain(str(answer["id"]))
+    assert later.score == answer["score"]
+    total = later.base + later.other + sum(reason.contribution for reason in later.reasons)
+    assert 1 / (1 + np.exp(-total)) == pytest.approx(answer["score"], abs=1e-9)
 
 
 def test_the_baseline_answers_where_the_trees_do_not_fit(whole: Scorer) -> None:
@@ -117,13 +166,13 @@ def test_the_baseline_answers_where_the_trees_do_not_fit(whole: Scorer) -> None:
     answer = json.loads(whole.predict(body(), started, show=True)[0])
     row = np.array(list(answer["features"].values()), np.float64)
     assert answer["degraded"][0].startswith("score:")
-    assert answer["score"] == Linear.load(whole.build.folder).score(row)
+    assert answer["score"] == Linear.load(whole.build.folder / BASELINE).score(row)
 
 
 def test_a_plan_may_refuse_instead(fraud: Path, tmp_path: Path) -> None:
     """With the fallback `refuse` in its plan, the same fault ends the request."""
     strict = scorer(fraud, tmp_path, "features", "refuse")
-    strict.store.close()
+    strict.joining.store.close()
     with pytest.raises(Refused, match="features"):
         strict.predict(body(), time.perf_counter_ns())
 
@@ -143,8 +192,8 @@ def test_a_fallback_that_the_server_does_not_know_stops_the_start(
         ('output = "score"', 'output = "ranking"', "output ranking"),
         (
             "[interpretability]",
-            '[engines]\nonline_store = "redis://localhost"\n[interpretability]',
-            "redis://localhost",
+            '[engines]\nmodels = "http://localhost:8000/v2"\n[interpretability]',
+            "http://localhost:8000/v2",
         ),
     ],
 )

@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,9 @@ def _send(client: httpx.Client, stop: threading.Event, number: int) -> list[dict
             answer = client.post("/predict", json=body)
         except httpx.HTTPError:
             break
+        if answer.status_code == 503:  # the machine is busy: it was refused, not recorded
+            time.sleep(0.05)
+            continue
         assert answer.status_code == 200, answer.text
         sent.append(body)
         if stop.is_set() or second == 23 * 60:

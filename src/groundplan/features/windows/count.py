@@ -1,19 +1,20 @@
 """The number of events in a window."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sqlglot import exp
 
 from groundplan.features.expressions import Sql
-from groundplan.features.windows.window import Frame, Series, Window
+from groundplan.features.windows.window import Frame, Need, Reads, Series, Window
 
 
 class Count:
     """How many events count in the window; 0 where there are none."""
 
     name: ClassVar[str] = "count"
-    reads_field: ClassVar[bool] = False
+    reads: ClassVar[Reads] = "nothing"
+    needs: ClassVar[frozenset[Need]] = frozenset()
     may_be_empty: ClassVar[bool] = False
 
     def describe(self, window: Window) -> str:
@@ -22,15 +23,14 @@ class Count:
 
     def sql(self, window: Window, frame: Frame) -> Sql:
         """The frame's count, as DOUBLE."""
-        count = frame.count if frame.own is None else frame.count + 1
-        return exp.cast(count, "DOUBLE")
+        return exp.cast(frame.count, "DOUBLE")
 
     def online(
-        self, window: Window, series: Series, start: int, stop: int, own: int | None
+        self, window: Window, series: Series, start: int, stop: int, own: int | None, time: int
     ) -> float:
-        """The distance of the two edges."""
-        return float(stop - start if own is None else stop - start + 1)
+        """From the two edges."""
+        return float(series.count(start, stop) + (own is not None))
 
-    def naive(self, window: Window, values: Sequence[int]) -> float:
+    def naive(self, window: Window, seen: Sequence[tuple[int, Any]], time: int) -> float:
         """The length of the list."""
-        return float(len(values))
+        return float(len(seen))

@@ -1,38 +1,38 @@
 """The sum of a field over the events in a window."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sqlglot import exp
 
-from groundplan.features.expressions import Sql
-from groundplan.features.windows.window import Frame, Series, Window
+from groundplan.features.expressions import Sql, double
+from groundplan.features.windows.window import Frame, Need, Reads, Series, Window
 
 
 class Sum:
     """The exact sum of a field; 0 where there are no events."""
 
     name: ClassVar[str] = "sum"
-    reads_field: ClassVar[bool] = True
+    reads: ClassVar[Reads] = "number"
+    needs: ClassVar[frozenset[Need]] = frozenset({"total"})
     may_be_empty: ClassVar[bool] = False
 
     def describe(self, window: Window) -> str:
         """Such as `sum of amount over transactions of this customer in the last 7 days`."""
         if window.kind.name == "bool":
-            return f"number with {window.field} among {window.events}"
-        return f"sum of {window.field} over {window.events}"
+            return f"number with {window.read} among {window.events}"
+        return f"sum of {window.read} over {window.events}"
 
     def sql(self, window: Window, frame: Frame) -> Sql:
         """The frame's total as DOUBLE, divided by the scale."""
-        total = frame.total if frame.own is None else frame.total + frame.own
-        return exp.cast(total, "DOUBLE") / exp.cast(exp.Literal.number(window.scale), "DOUBLE")
+        return exp.cast(frame.total, "DOUBLE") / double(window.scale)
 
     def online(
-        self, window: Window, series: Series, start: int, stop: int, own: int | None
+        self, window: Window, series: Series, start: int, stop: int, own: int | None, time: int
     ) -> float:
         """The difference of two running totals."""
         return float(series.total(start, stop) + (own or 0)) / window.scale
 
-    def naive(self, window: Window, values: Sequence[int]) -> float:
+    def naive(self, window: Window, seen: Sequence[tuple[int, Any]], time: int) -> float:
         """Added one by one."""
-        return float(sum(values)) / window.scale
+        return float(sum(window.kind.scaled(value) for _, value in seen)) / window.scale

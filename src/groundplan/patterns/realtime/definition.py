@@ -7,7 +7,8 @@ from typing import Any, Final
 from groundplan.decision import decide
 from groundplan.errors import DefinitionError, ProjectError
 from groundplan.features import Entity, FeatureSet
-from groundplan.models import BoostedTrees, Split, Tiers
+from groundplan.models import Costs, Split, Tiers
+from groundplan.models.kinds import SPECS, Spec
 from groundplan.project import Project
 from groundplan.units import show_duration
 
@@ -20,7 +21,8 @@ SYNOPSIS: Final = {
     "group": "the entity that figures are counted and resampled by: `group = customer`",
     "model": "the model to train: `model = BoostedTrees()`",
     "split": 'how it is judged: `split = Split(train=("2018-07-25", "7d"), delay="7d", test="7d")`',
-    "tiers": "false-positive rates per tier: `tiers = Tiers(step_up=0.01, decline=0.001)`",
+    "tiers": "false-positive rates per tier, `tiers = Tiers(step_up=0.01, decline=0.001)`, or "
+    'costs, `tiers = Tiers.costs(false_positive=20, false_negative="amount", step_up=1)`',
 }
 
 
@@ -32,30 +34,37 @@ class Definition:
         inputs: the features, in the order of the model's columns.
         label: the label that the model predicts, one of the source's.
         group: the entity by which figures are counted and resampled.
-        model: what to train.
+        model: what to train: a spec of one of the model families.
         split: train, delay and test periods.
-        tiers: stated false-positive rates.
+        tiers: stated false-positive rates, or what decisions cost.
         published: figures from elsewhere to print beside ours, by model: ROC AUC, average
             precision, card precision at 100.
-        data: makes the table to train on, where no file is named.
+        data: makes the events to train on, where no file is named: a table, or tables by the
+            names of the sources.
     """
 
     inputs: FeatureSet
     label: str
     group: Entity
-    model: BoostedTrees
+    model: Spec
     split: Split
-    tiers: Tiers
+    tiers: Tiers | Costs
     published: Mapping[str, tuple[float, float, float]]
     data: Callable[[Callable[[int, int], None]], Any] | None
 
 
 _SERVED: Final = {
-    "model": ("boosted_trees",),
-    "explainer": ("none", "tree_attributions"),
-    "store": ("embedded",),
+    "model": ("boosted_trees", "linear"),
+    "explainer": (
+        *("none", "tree_attributions", "tree_attributions_later"),
+        *("coefficients", "surrogate"),
+    ),
+    "store": ("embedded", "shared"),
 }
 """The components that this version builds and serves, by role."""
+
+_ENGINES: Final = ("online_store", "offline", "events")
+"""The engines that it speaks to."""
 
 
 def define(project: Project) -> Definition:
@@ -83,12 +92,27 @@ def define(project: Project) -> Definition:
         inputs=inputs,
         label=label,
         group=project.define("group", Entity, SYNOPSIS["group"]),
-        model=project.define("model", BoostedTrees, SYNOPSIS["model"]),
+        model=_model(project),
         split=project.define("split", Split, SYNOPSIS["split"]),
-        tiers=project.define("tiers", Tiers, SYNOPSIS["tiers"]),
+        tiers=_tiers(project),
         published=project.find("published") or {},
         data=project.find("data"),
     )
+
+
+def _model(project: Project) -> Spec:
+    """The model to train, of any family."""
+    found = project.find("model")
+    if type(found).__name__ not in SPECS:
+        project.define("model", type(None), SYNOPSIS["model"] + f"; or {', '.join(SPECS)}")
+    spec: Spec = found
+    return spec
+
+
+def _tiers(project: Project) -> Tiers | Costs:
+    """How thresholds are chosen: by rates, or by costs."""
+    found = project.find("tiers")
+    return found if isinstance(found, Costs) else project.define("tiers", Tiers, SYNOPSIS["tiers"])
 
 
 def _check_served(project: Project) -> None:
@@ -103,10 +127,14 @@ def _check_served(project: Project) -> None:
         planned.append(
             f"output {answers.system.output} with {answers.candidates.per_request:,} candidates"
         )
-    planned += [f"engines.{role} {engine}" for role, engine in answers.engines.items()]
+    planned += [
+        f"engines.{role} {engine}"
+        for role, engine in answers.engines.items()
+        if role not in _ENGINES
+    ]
     if planned:
         raise ProjectError(
             f"the answers in {project.file} decide what this version plans but does not yet build "
-            f"({'; '.join(planned)}): it builds one score a request, by boosted trees, with "
-            "everything embedded; `groundplan plan` shows the rest"
+            f"({'; '.join(planned)}): it builds one score a request from events; `groundplan plan` "
+            "shows the rest"
         )

@@ -1,39 +1,91 @@
-"""Between a build and its first request: open the state, fill it once, warm up."""
+"""Between a build and its first request: open the state, fill it once, connect what feeds it."""
 
-import os
-import shutil
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-from starlette.types import ASGIApp
+from typing import Final
 
 from groundplan.errors import BuildError
 from groundplan.features import EmbeddedStore, FeatureSet
+from groundplan.features.stream import Record
+from groundplan.monitoring.watch import Watch, command
 from groundplan.patterns.realtime.definition import Report, define
+from groundplan.patterns.realtime.joining import Joining
+from groundplan.patterns.realtime.outbox import Outbox
 from groundplan.patterns.realtime.scoring import Scorer
 from groundplan.patterns.realtime.service import service
-from groundplan.patterns.realtime.training import HISTORY
-from groundplan.plan import draw
+from groundplan.patterns.realtime.state import fill, filled, open_feed, open_store
+from groundplan.patterns.realtime.training import history
+from groundplan.plan import Plan, draw
 from groundplan.project import Project
 from groundplan.rollout import channels
 from groundplan.rollout.builds import Build
-from groundplan.serving.log import Log
+from groundplan.serving.breaker import Breaker
+from groundplan.serving.dead_letters import DeadLetters
+from groundplan.serving.http import Application
+from groundplan.serving.log import Log, Stored, Taken, lines
+from groundplan.serving.metrics import Metrics
+
+OPEN: Final = 250_000
+"""us for which an engine that does not answer is left alone at first."""
+
+LONGEST: Final = 1_000_000
+"""us for which it is left alone at most: one call a second costs nothing, and none waits long."""
+
+LEAST: Final = 0.005
+"""Seconds that a store on a server is waited for at least."""
+
+LETTERS: Final = "dead_letters.ndjson"
 
 
-def serve(project: Project, home: Path, report: Report) -> tuple[ASGIApp, str]:
+def serve(project: Project, home: Path, report: Report, space: str = "") -> tuple[Application, str]:
     """The application of a project's live build, and the build's name.
 
     Args:
         project: the answers and `system.py`.
         home: the folder of the online state and the prediction log.
         report: told the progress of filling the state, which happens once.
+        space: for a rehearsal beside servers that share a store: a state apart from theirs, which
+            takes nothing from the stream of events and is forgotten at the end.
 
     Raises:
         BuildError: there is no live build, or answers or definitions have changed since.
+        EngineError: an engine that the answers name cannot be reached.
     """
     build, inputs = live(project)
-    store = _state(build, inputs, home / "state", report)
-    scorer = Scorer(build, inputs, store, Log(home / "log"))
-    return service(scorer), build.manifest.build
+    plan = build.manifest.plan
+    metrics = Metrics(plan, build.manifest.build)
+    timeout = max(plan.stage("features").budget / 1e6, LEAST)
+    store = open_store(project, inputs, home, timeout=timeout, space=space)
+    if not filled(store):
+        for source, file in enumerate(history(build.folder, inputs)):
+            fill(store, file, f"fill the state from {file.name}", report, source)
+    log = Log(home / "log", inputs.names)
+    positions = {source.name: at for at, source in enumerate(inputs.sources)}
+
+    def taken(records: Sequence[Record]) -> None:
+        now, name = time.time_ns() // 1_000, build.manifest.build
+        for record in records:
+            for line in lines(record.body or b""):
+                log.append(Taken(now, line, positions[record.source], name, pending=True))
+
+    def stored() -> None:
+        log.append(Stored(time.time_ns() // 1_000))
+
+    joining = Joining(
+        inputs,
+        store,
+        Outbox(home / "outbox"),
+        DeadLetters(home / LETTERS),
+        log,
+        breaker=None if isinstance(store, EmbeddedStore) else _breaker("features", plan, metrics),
+        feed=None if space else open_feed(project, inputs, store, home, taken=taken, stored=stored),
+        passing=bool(space),
+        freshness=project.answers.freshness.features,
+    )
+    scorer = Scorer(build, inputs, joining, log, project.find, _breaker("score", plan, metrics))
+    watch = Watch(command(project.file, home))
+    return service(scorer, metrics, watch), build.manifest.build
 
 
 def live(project: Project) -> tuple[Build, FeatureSet]:
@@ -48,8 +100,9 @@ def live(project: Project) -> tuple[Build, FeatureSet]:
             f"the answers in {project.file} decide another plan than the one that the live build "
             f"{build.manifest.build} serves by: run `groundplan build` again"
         )
-    inputs = define(project).inputs
-    if inputs.fingerprint() != build.manifest.features["fingerprint"]:
+    kept = build.manifest.features
+    inputs = define(project).inputs.fitted(kept["categories"])
+    if inputs.fingerprint() != kept["fingerprint"]:
         raise BuildError(
             f"system.py defines other features than the live build {build.manifest.build} was "
             "trained with: run `groundplan build` again"
@@ -57,20 +110,32 @@ def live(project: Project) -> tuple[Build, FeatureSet]:
     return build, inputs
 
 
-def _state(build: Build, inputs: FeatureSet, folder: Path, report: Report) -> EmbeddedStore:
-    """The online state of these definitions; a new one is filled from the build's history.
+def past(
+    project: Project, data: Path | None, others: Mapping[str, Path]
+) -> tuple[FeatureSet, Path, dict[str, Path]]:
+    """The definitions and past events: those that are named, or what the live build keeps.
 
-    Filled beside its place and renamed into it, so that a killed start begins anew.
+    Returns:
+        The features, a file of the main source's events, and files of the others' by name.
+
+    Raises:
+        BuildError: nothing is named and there is no live build.
     """
-    place = folder / inputs.fingerprint()[:16]
-    if not place.exists():
-        hidden = folder / f".{place.name}.{os.getpid()}"
-        shutil.rmtree(hidden, ignore_errors=True)
-        hidden.mkdir(parents=True)
-        store = EmbeddedStore(hidden, inputs)
-        store.ingest(
-            build.folder / HISTORY, lambda done, total: report("fill the state", done, total)
-        )
-        store.close()
-        hidden.rename(place)
-    return EmbeddedStore(place, inputs)
+    if data is not None:
+        return define(project).inputs, data, dict(others)
+    build, inputs = live(project)
+    main, *rest = history(build.folder, inputs)
+    kept = {source.name: file for source, file in zip(inputs.sources[1:], rest, strict=True)}
+    return inputs, main, {**kept, **others}
+
+
+def _breaker(stage: str, plan: Plan, metrics: Metrics) -> Breaker:
+    """Around the engine of a stage: what takes longer than the stage's budget is slow."""
+    return Breaker(
+        stage,
+        least=5,
+        slow_us=plan.stage(stage).budget,
+        open_us=OPEN,
+        most_us=LONGEST,
+        listener=metrics.breaker,
+    )

@@ -1,93 +1,54 @@
 """The online flow: validate, join features, score, explain, decide, log."""
 
+import math
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final, Protocol, runtime_checkable
+from urllib.parse import quote
 
 import msgspec
 import numpy as np
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET
 
 from groundplan import __version__
 from groundplan.errors import BuildError, EngineError, InputError
-from groundplan.features import Event, FeatureSet, Label, OnlineStore, Schema
-from groundplan.features.state import unknown
-from groundplan.models import (
-    Action,
-    Attributions,
-    Floats,
-    Linear,
-    Reason,
-    Thresholds,
-    Trees,
-    top_reasons,
-)
+from groundplan.features import Event, FeatureSet, Schema
+from groundplan.models import Action, Attribution, Floats, Linear, Thresholds, load
+from groundplan.models.reasons import FILE as WORDS
+from groundplan.patterns.realtime.answers import Accepted, Answer, Explanation, Versions
+from groundplan.patterns.realtime.joining import Joining
+from groundplan.patterns.realtime.reasoning import Reasoning
+from groundplan.patterns.realtime.training import BASELINE
 from groundplan.plan import Stage
 from groundplan.rollout.builds import Build
-from groundplan.serving.log import Log, Prediction, Taken
+from groundplan.serving.breaker import Breaker
+from groundplan.serving.log import Log, Prediction
 from groundplan.serving.stages import Pipeline, Step, Trace, refuse
-
-REASONS: Final = 4
-"""Reasons in an answer: those that move the score most."""
 
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class Versions(Struct, frozen=True):
-    """What answered: the build, the fingerprint of its feature definitions, the library."""
+@runtime_checkable
+class Remote(Protocol):
+    """A model on another server, which is given a time to answer in."""
 
-    build: str
-    features: str
-    groundplan: str
+    def score(self, row: Floats, timeout_us: int | None = None) -> float:
+        """The probability of a row.
 
+        Raises:
+            EngineError: the server fails, or does not answer in time.
+        """
+        ...
 
-class Answer(Struct, frozen=True):
-    """The answer to a request for a score.
-
-    Args:
-        id: the transaction's identifier.
-        score: the probability of the label, 0..1.
-        decision: the tier: approve, step_up or decline.
-        reasons: what moved the score most, in log-odds, the strongest first; null where the
-            plan has no reasons, or where they were left out (`degraded` says so).
-        base: log-odds of the average training row; base + reasons + other are the score's.
-        other: log-odds of all features that are not among the reasons.
-        versions: what answered.
-        timings_us: µs per stage.
-        degraded: what a fallback answered, and why; empty when all is well.
-        features: the values that the model saw, when the request asked with `?features=true`.
-    """
-
-    id: int | str
-    score: float
-    decision: str
-    reasons: tuple[Reason, ...] | None
-    base: float | None
-    other: float | None
-    versions: Versions
-    timings_us: dict[str, int]
-    degraded: list[str]
-    features: dict[str, float | None] | UnsetType = UNSET
-
-
-class Accepted(Struct, frozen=True):
-    """What became of the events and labels of a body.
-
-    Args:
-        accepted: how many there were; all of a body are taken, or none.
-        repeated: events that were known already, and count once.
-        unknown: labels of events that are not, or no longer, remembered.
-    """
-
-    accepted: int
-    repeated: int
-    unknown: int
+    def fault(self) -> str:
+        """Why it cannot answer; empty when it can."""
+        ...
 
 
 class _Request:
     """One request on its way: each stage fills in its part."""
 
-    __slots__ = ("body", "contributions", "decision", "event", "row", "score", "trace")
+    __slots__ = ("attribution", "body", "decision", "event", "later", "row", "score", "trace")
 
     def __init__(self, body: bytes) -> None:
         self.body = body
@@ -95,7 +56,8 @@ class _Request:
         self.event: Event
         self.row: Floats
         self.score: float
-        self.contributions: tuple[Floats, float] | None = None
+        self.attribution: Attribution | None = None
+        self.later = False
         self.decision: Action
 
 
@@ -105,39 +67,55 @@ class Scorer:
     Args:
         build: what was trained.
         inputs: the feature definitions that it was trained with.
-        store: the online state.
+        joining: the online state.
         log: the prediction log.
+        find: an object of `system.py` by its name, for a model that is a function.
+        breaker: around a model on another server.
 
     Raises:
-        BuildError: a file of the build is damaged, or its plan has a stage or a fallback that this
-            server does not know.
+        BuildError: a file of the build is damaged, or its plan names a stage or a fallback that
+            this server does not know.
     """
 
-    def __init__(self, build: Build, inputs: FeatureSet, store: OnlineStore, log: Log) -> None:
+    def __init__(
+        self,
+        build: Build,
+        inputs: FeatureSet,
+        joining: Joining,
+        log: Log,
+        find: Callable[[str], Any] | None = None,
+        breaker: Breaker | None = None,
+    ) -> None:
         self.build = build
         self.inputs = inputs
         self.schema = Schema(inputs)
-        self.store = store
+        self.joining = joining
         self.log = log
-        self.trees = Trees.load(build.folder)
-        self.attributions = Attributions.of(self.trees)
-        self._baseline = Linear.load(build.folder)
+        self.model = load(build.folder, find)
+        self._breaker = breaker or Breaker("model")
+        plan = build.manifest.plan
+        explained = (build.folder / WORDS).exists()
+        self.reasoning = Reasoning.of(build, self.model) if explained else None
+        self._baseline = Linear.load(build.folder / BASELINE)
         self._thresholds = Thresholds(**build.manifest.thresholds)
         self._versions = Versions(build.manifest.build, inputs.fingerprint(), __version__)
-        self._words = dict(zip(inputs.names, inputs.descriptions, strict=True))
-        self._unknown = unknown(inputs)
         self._sample = self.schema.decode(msgspec.json.encode(self.schema.example()))
-        plan = build.manifest.plan
         self.pipeline = Pipeline(plan, {stage.name: self._step(stage) for stage in plan.online})
 
     def predict(
-        self, body: bytes, started_ns: int, *, show: bool = False
+        self,
+        body: bytes,
+        started_ns: int,
+        timeout_us: int | None = None,
+        *,
+        show: bool = False,
     ) -> tuple[bytes, Trace, Action]:
         """Answer one request; the event becomes part of the history of the next.
 
         Args:
             body: a JSON object with the fields of the source.
             started_ns: when it arrived, by `time.perf_counter_ns`.
+            timeout_us: how long its client waits from then on, if it said so.
             show: whether the answer includes the feature values.
 
         Returns:
@@ -148,45 +126,65 @@ class Scorer:
             Refused: there was no time to begin.
         """
         request = _Request(body)
-        self.pipeline.run(request, request.trace, started_ns)
+        self.pipeline.run(request, request.trace, started_ns, timeout_us)
         return _encode(self._answer(request, show)), request.trace, request.decision
 
-    def take(self, body: bytes) -> Accepted:
-        """Take events and labels into the history, all events of a body or none.
+    def take(self, body: bytes, source: str | None = None) -> Accepted:
+        """Take events and labels into the history, all of a body or none.
 
         Args:
             body: one JSON object, or one a line.
+            source: whose events they are, by name; the main one where it is left out.
 
         Raises:
             InputError: one of them breaks the schema; the message names its line and field.
         """
-        rows = self.schema.decode_events(body, _now())
-        events = [row for row in rows if isinstance(row, Event)]
-        labels = [row for row in rows if isinstance(row, Label)]
-        new = self.store.append(events)
-        known = sum(self.store.label(label.id, label.name, label.value) for label in labels)
-        for line in [body] if len(rows) == 1 else body.splitlines():
-            if line.strip():
-                self.log.append(Taken(_now(), Raw(line)))
-        return Accepted(len(rows), len(events) - new, len(labels) - known)
+        rows = self.schema.decode_events(body, _now(), source=source)
+        lines = [line for line in body.splitlines() if line.strip()]
+        if lines[0].strip() == b"{":  # one object over several lines
+            lines = [body]
+        position = self.inputs.position(source or self.inputs.source.name)
+        done = self.joining.take(rows, lines, position)
+        counted = done.added + done.known + done.late + done.labelled + done.parked
+        return Accepted(
+            accepted=len(rows),
+            added=done.added,
+            repeated=done.known,
+            late=done.late,
+            labelled=done.labelled,
+            parked=done.parked,
+            waiting=0 if counted else len(rows),
+        )
+
+    def explain(self, id: str) -> Explanation:
+        """The reasons of an answer that is in the log.
+
+        Raises:
+            InputError: no answer of this server's log has the identifier, or nothing is explained.
+        """
+        if self.reasoning is None:
+            raise InputError("id", "the plan of this server has no reasons")
+        return self.reasoning.of_logged(self.log.folder, id)
 
     def contributions(self, matrix: Floats) -> Floats:
-        """Exact contributions to many rows, float64[n, F] to float64[n, F], in log-odds."""
-        return np.stack([self.attributions.row(row).contributions for row in matrix])
+        """Contributions to many rows, float64[n, F] to float64[n, F], in log-odds."""
+        assert self.reasoning is not None
+        explainer = self.reasoning.explainer
+        return np.stack([explainer.row(row).contributions for row in matrix])
 
     def fault(self) -> str:
         """Why this scorer cannot answer; empty when it can."""
         try:
-            self.store.peek(self._sample)
+            self.joining.store.peek(self._sample)
         except EngineError as error:
             return str(error)
         except InputError:
             pass  # the sample is older than what the store remembers: it answers all the same
-        return ""
+        return self.model.fault() if isinstance(self.model, Remote) else ""
 
     def close(self) -> None:
         """Write state and log to the disk."""
-        self.store.close()
+        self.joining.close()
         self.log.close()
 
     def _step(self, stage: Stage) -> Step[_Request]:
@@ -194,7 +192,7 @@ class Scorer:
         runs: dict[str, Callable[[_Request], None]] = {
             "validate": self._validate,
             "features": self._join,
-            "score": self._score,
+            "score": self._score_remotely if isinstance(self.model, Remote) else self._score,
             "explain": self._explain,
             "decide": self._decide,
             "log": self._log,
@@ -203,6 +201,7 @@ class Scorer:
             ("features", "defaults"): self._join_unknown,
             ("score", "baseline"): self._score_baseline,
             ("explain", "skip"): self._explain_skipped,
+            ("explain", "later"): self._explain_later,
             ("decide", "defaults"): self._decide_cautiously,
             ("log", "skip"): self._log_skipped,
         }
@@ -223,22 +222,35 @@ class Scorer:
         request.event = self.schema.decode(request.body, _now())
 
     def _join(self, request: _Request) -> None:
-        request.row = self.store.join(request.event)
+        request.row = self.joining.join(request.event)
+        stale = self.joining.stale_by()
+        if stale:
+            request.trace.degraded.append(f"features: {stale}")
 
     def _join_unknown(self, request: _Request) -> None:
-        request.row = self._unknown(request.event)
+        request.row = self.joining.without_state(request.event, request.body)
 
     def _score(self, request: _Request) -> None:
-        request.score = self.trees.score(request.row)
+        request.score = self.model.score(request.row)
+
+    def _score_remotely(self, request: _Request) -> None:
+        assert isinstance(self.model, Remote)
+        left = request.trace.left_us
+        request.score = self._breaker.call(self.model.score, request.row, left)
 
     def _score_baseline(self, request: _Request) -> None:
         request.score = self._baseline.score(request.row)
 
     def _explain(self, request: _Request) -> None:
-        request.contributions = self.attributions.row(request.row)
+        assert self.reasoning is not None
+        request.attribution = self.reasoning.explainer.row(request.row)
 
     def _explain_skipped(self, request: _Request) -> None:
-        request.contributions = None
+        request.attribution = None
+
+    def _explain_later(self, request: _Request) -> None:
+        request.attribution = None
+        request.later = True
 
     def _decide(self, request: _Request) -> None:
         request.decision = self._thresholds.decide(request.score)
@@ -250,13 +262,14 @@ class Scorer:
         self.log.append(
             Prediction(
                 at=_now(),
-                event=Raw(request.body),
+                event=request.body,
                 features=tuple(request.row.tolist()),
                 score=request.score,
                 decision=request.decision,
                 build=self._versions.build,
                 timings=request.trace.timings,
                 degraded=request.trace.degraded,
+                id=request.event.id,
             )
         )
 
@@ -265,12 +278,10 @@ class Scorer:
 
     def _answer(self, request: _Request, show: bool) -> Answer:
         reasons = base = other = None
-        if request.contributions is not None:
-            contributions, base = request.contributions
-            reasons = top_reasons(
-                contributions, request.row, self.inputs.names, self._words, REASONS
-            )
-            other = float(contributions.sum()) - sum(reason.contribution for reason in reasons)
+        if request.attribution is not None and self.reasoning is not None:
+            reasons, other = self.reasoning.top(request.attribution, request.row)
+            base = request.attribution.base
+        later = f"/explanations/{quote(str(request.event.id), safe='')}"
         return Answer(
             id=request.event.id,
             score=request.score,
@@ -281,10 +292,13 @@ class Scorer:
             versions=self._versions,
             timings_us=request.trace.timings,
             degraded=request.trace.degraded,
-            features=dict(zip(self.inputs.names, request.row.tolist(), strict=True))
-            if show
-            else UNSET,
+            explanation=later if request.later else UNSET,
+            features=self._shown(request.row) if show else UNSET,
         )
+
+    def _shown(self, row: Floats) -> dict[str, float | None]:
+        values = (None if math.isnan(value) else value for value in row.tolist())
+        return dict(zip(self.inputs.names, values, strict=True))
 
 
 def _now() -> int:

@@ -2,20 +2,25 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
+from urllib.parse import parse_qs
 
 import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.types import ASGIApp
 
 from groundplan import __version__
 from groundplan.errors import EngineError
-from groundplan.patterns.realtime.scoring import Accepted, Answer, Scorer
+from groundplan.models import Floats
+from groundplan.monitoring.watch import Watch
+from groundplan.patterns.realtime.answers import Accepted, Answer
+from groundplan.patterns.realtime.scoring import Scorer
 from groundplan.serving import inference, openapi
-from groundplan.serving.http import Call, Endpoint, application
+from groundplan.serving.feed import Feed
+from groundplan.serving.http import Application, Call, Endpoint, application
 from groundplan.serving.metrics import Metrics
 
 _logger: Final = logging.getLogger(__name__)
@@ -27,29 +32,44 @@ SYNC: Final = 5.0
 """Seconds between writes of the state to the disk; what a power loss can take."""
 
 
-def service(scorer: Scorer) -> ASGIApp:
-    """The application of one scorer: predictions, events, the bare model, health, metrics."""
+DRAIN: Final = 0.5
+"""Seconds between tries to hand the store what waits for it."""
+
+
+def service(scorer: Scorer, metrics: Metrics, watch: Watch) -> Application:
+    """The application of one scorer: predictions, events, the bare model, health, metrics.
+
+    Args:
+        scorer: answers.
+        metrics: what the server tells Prometheus.
+        watch: recomputes recent answers beside the server.
+    """
     manifest = scorer.build.manifest
-    metrics = Metrics(manifest.plan, manifest.build)
-    model = inference.Model(
-        manifest.system,
-        manifest.build,
-        scorer.inputs.names,
-        {"score": scorer.trees.scores, "contributions": scorer.contributions},
-    )
+    outputs: dict[str, Callable[[Floats], Floats]] = {"score": scorer.model.scores}
+    if scorer.reasoning is not None:
+        outputs["contributions"] = scorer.contributions
+    model = inference.Model(manifest.system, manifest.build, scorer.inputs.names, outputs)
+    _show(scorer, metrics)
+    metrics.watched = watch.figures
 
     def predict(call: Call) -> bytes:
         show = b"features=true" in call.query
-        answer, trace, decision = scorer.predict(call.body, call.started_ns, show=show)
+        answer, trace, decision = scorer.predict(
+            call.body, call.started_ns, call.timeout_us, show=show
+        )
         metrics.predicted(trace, decision)
         return answer
 
     def events(call: Call) -> bytes:
-        return msgspec.json.encode(scorer.take(call.body))
+        found = parse_qs(call.query.decode("latin-1")).get("source")
+        return msgspec.json.encode(scorer.take(call.body, found[0] if found else None))
 
     def infer(call: Call) -> bytes:
         model.check(call.path["name"])
         return model.infer(call.body)
+
+    def explain(request: Request) -> tuple[int, Any]:
+        return 200, scorer.explain(request.path_params["id"])
 
     def live(_: Request) -> tuple[int, Any]:
         return 200, {"live": True}
@@ -57,7 +77,8 @@ def service(scorer: Scorer) -> ASGIApp:
     def ready(_: Request) -> tuple[int, Any]:
         fault = scorer.fault()
         if fault:
-            return 503, {"ready": False, "why": fault}
+            _logger.error("not ready: %s", fault)
+            return 503, {"ready": False, "why": "the online store does not answer"}
         return 200, {"ready": True, "build": manifest.build}
 
     def server(_: Request) -> tuple[int, Any]:
@@ -78,6 +99,7 @@ def service(scorer: Scorer) -> ASGIApp:
             "/v2/models/{name}/infer": Endpoint(infer, "/v2/infer", metrics, EVENTS),
         },
         gets={
+            "/explanations/{id:path}": explain,
             "/health/live": live,
             "/health/ready": ready,
             "/v2": server,
@@ -88,30 +110,64 @@ def service(scorer: Scorer) -> ASGIApp:
         },
         metrics=metrics,
         openapi=_document(scorer),
-        lifespan=_lifespan(scorer),
+        lifespan=_lifespan(scorer, watch),
+        plan=manifest.plan,
+        pages={"/consistency": lambda: watch.page(manifest.system, manifest.build)},
     )
 
 
-def _lifespan(scorer: Scorer) -> Any:
+def _show(scorer: Scorer, metrics: Metrics) -> None:
+    """What the state side tells Prometheus."""
+    joining = scorer.joining
+    metrics.show("outbox_waiting", "Events that wait for the store.", lambda: len(joining.outbox))
+    feed = joining.feed
+    if feed is None:
+        return
+    metrics.show(
+        "feed_staleness_seconds",
+        "How far the state is behind its stream.",
+        lambda: feed.staleness_us(time.time_ns() // 1_000) / 1e6,
+    )
+    for name in ("records", "poison", "late", "parked"):
+        metrics.show(f"feed_{name}", f"Of the stream so far: {name}.", _count_of(feed, name))
+
+
+def _count_of(feed: Feed, name: str) -> Callable[[], float]:
+    return lambda: float(getattr(feed.done, name))
+
+
+def _lifespan(scorer: Scorer, watch: Watch) -> Any:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        task = asyncio.create_task(_sync(scorer))
+        if scorer.joining.feed is not None:
+            scorer.joining.feed.start()
+        tasks = [
+            asyncio.create_task(_again(SYNC, scorer.joining.store.sync)),
+            asyncio.create_task(_again(DRAIN, scorer.joining.drain)),
+            asyncio.create_task(watch.run()),
+        ]
         yield
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         scorer.close()
 
     return lifespan
 
 
-async def _sync(scorer: Scorer) -> None:
+async def _again(seconds: float, work: Callable[[], object]) -> None:
+    """Work in a thread, again and again; the first of several failures in a row is told."""
+    told = False
     while True:
-        await asyncio.sleep(SYNC)
+        await asyncio.sleep(seconds)
         try:
-            await asyncio.to_thread(scorer.store.sync)
-        except EngineError:  # /health/ready says so too; the next round may find it mended
-            _logger.exception("the state could not be written to the disk")
+            await asyncio.to_thread(work)
+            told = False
+        except (EngineError, OSError) as error:  # the next round may find it mended
+            if not told:
+                _logger.warning("the state cannot be written: %s", error)
+            told = True
 
 
 def _document(scorer: Scorer) -> dict[str, Any]:
@@ -120,6 +176,12 @@ def _document(scorer: Scorer) -> dict[str, Any]:
         "in": "query",
         "description": "Whether the answer includes the feature values.",
         "schema": {"type": "boolean", "default": False},
+    }
+    source = {
+        "name": "source",
+        "in": "query",
+        "description": "Whose events they are; the main source where it is left out.",
+        "schema": {"type": "string", "enum": [one.name for one in scorer.inputs.sources]},
     }
     return openapi.document(
         scorer.build.manifest.system,
@@ -134,6 +196,7 @@ def _document(scorer: Scorer) -> dict[str, Any]:
                 "Take events and labels into the history, all of a body or none.",
                 "EventOrLabel",
                 "Accepted",
+                parameters=[source],
                 also={"application/x-ndjson": "Lines"},
             ),
         },

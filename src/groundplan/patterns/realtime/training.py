@@ -1,8 +1,8 @@
 """The offline flow: point-in-time features, training, figures, thresholds, a build."""
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,18 +14,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from groundplan import __version__
+from groundplan.decision import decide
+from groundplan.engines.table import offline as engine
 from groundplan.errors import ProjectError
-from groundplan.features import offline
+from groundplan.features import FeatureSet, offline
 from groundplan.models import (
     Bools,
+    Costs,
     Floats,
     Indices,
     Linear,
     Logistic,
     Majority,
     Thresholds,
-    Trees,
+    Words,
     evaluate,
+    kinds,
 )
 from groundplan.patterns.realtime.definition import Definition, Report, define
 from groundplan.plan import draw
@@ -35,7 +39,10 @@ from groundplan.rollout.builds import Build, Manifest
 from groundplan.units import DAY
 
 HISTORY: Final = "history.parquet"
-"""The events that the online state starts from."""
+"""The events that the online state starts from; those of another source are in `history-NAME`."""
+
+BASELINE: Final = "baseline"
+"""The folder of the simpler model that stands in where the model fails."""
 
 REPLAY: Final = "replay.parquet"
 """Events that came after the test period: what `verify` sends."""
@@ -43,8 +50,22 @@ REPLAY: Final = "replay.parquet"
 REPLAYED: Final = 100_000
 """Events kept to replay."""
 
-MODELS: Final = ("boosted trees", "logistic regression", "majority class")
-"""What is always trained and judged, the one that serves first."""
+BESIDE: Final = ("logistic regression", "majority class")
+"""What is trained and judged beside the model that serves."""
+
+FAMILIES: Final = {
+    "BoostedTrees": "boosted trees",
+    "XGBoost": "XGBoost trees",
+    "Logistic": "logistic regression (serving)",
+    "Onnx": "ONNX model",
+    "OfSklearn": "scikit-learn pipeline",
+    "Function": "function",
+    "Remote": "remote model",
+}
+"""What the families of models are called in a report."""
+
+SURROGATE_ROWS: Final = 20_000
+"""Rows that a surrogate learns from at most, where a model's reasons need one."""
 
 FOLDS: Final = 5
 """Parts of the training period that thresholds are chosen on, each unseen by its model."""
@@ -69,7 +90,27 @@ class Rows:
     amount: Floats | None
 
 
-def build(project: Project, data: Path | None, report: Report, *, live: bool = True) -> Build:
+@dataclass(frozen=True)
+class Past:
+    """The events to train on.
+
+    Args:
+        file: those of the main source, Parquet.
+        others: those of the other sources, by name.
+    """
+
+    file: Path
+    others: Mapping[str, Path]
+
+
+def build(
+    project: Project,
+    data: Path | None,
+    report: Report,
+    *,
+    live: bool = True,
+    others: Mapping[str, Path] | None = None,
+) -> Build:
     """Train a realtime system and write it as a build.
 
     Args:
@@ -77,6 +118,7 @@ def build(project: Project, data: Path | None, report: Report, *, live: bool = T
         data: a Parquet file of past events; without one, `system.py` makes them.
         report: told the progress.
         live: whether the channel `live` points at the build afterwards, if it passes its gate.
+        others: Parquet files of the other sources, by name.
 
     Raises:
         ProjectError: `system.py` lacks something, or there is no data.
@@ -85,12 +127,14 @@ def build(project: Project, data: Path | None, report: Report, *, live: bool = T
     """
     plan = draw(project.answers)
     definition = define(project)
-    inputs = definition.inputs
     with TemporaryDirectory(prefix="groundplan-") as scratch:
-        file = data or _made(definition, Path(scratch), report)
-        events = offline.events(inputs, file)
-        table = offline.table(inputs, events, progress=_share(report, "point-in-time features"))
-        rows = _rows(definition, events, offline.matrix(table, inputs.names))
+        past = _past(definition, data, others or {}, Path(scratch), report)
+        categories = definition.inputs.learn(past.file, past.others)
+        definition = replace(definition, inputs=definition.inputs.fitted(categories))
+        inputs = definition.inputs
+        events = offline.events(inputs, past.file)
+        values = offline.matrix(_features(project, inputs, events, past, report), inputs.names)
+        rows = _rows(definition, events, values)
         train, test = definition.split.apply(rows.time, rows.group, rows.y)
         fitted = _fit(definition, rows, train, report)
         manifest = Manifest(
@@ -99,22 +143,28 @@ def build(project: Project, data: Path | None, report: Report, *, live: bool = T
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             groundplan=__version__,
             plan=plan,
-            data=_provenance(file, rows),
+            data=_provenance(past.file, rows),
             features={
                 "fingerprint": inputs.fingerprint(),
                 "names": list(inputs.names),
                 "definitions": inputs.definitions(),
+                "categories": categories,
             },
-            model={"boosted_trees": msgspec.to_builtins(definition.model)},
+            model={"kind": kinds.kind(fitted.model), "spec": repr(definition.model)},
             thresholds=msgspec.to_builtins(fitted.thresholds),
             report=_report(definition, rows, (train, test), fitted, report),
             files={},
         )
 
         def fill(folder: Path, name: str) -> Manifest:
-            fitted.trees.save(folder)
-            fitted.logistic.save(folder)
-            _keep(folder, definition, events, rows, test)
+            kinds.save(fitted.model, folder)
+            (folder / BASELINE).mkdir()
+            fitted.logistic.save(folder / BASELINE)
+            if decide(project.answers).components["explainer"].choice != "none":
+                some = train[:: max(1, len(train) // SURROGATE_ROWS)]
+                kinds.explain(fitted.model, rows.x[some]).save(folder)
+                Words.of(inputs.definitions(), inputs.descriptions, rows.x[train]).save(folder)
+            _keep(folder, definition, events, rows, test, past)
             return msgspec.structs.replace(manifest, build=name)
 
         made = builds.write(project.home, datetime.now(UTC), fill)
@@ -124,11 +174,17 @@ def build(project: Project, data: Path | None, report: Report, *, live: bool = T
     return made
 
 
+def history(folder: Path, inputs: FeatureSet) -> list[Path]:
+    """The files that the online state starts from, one for each source, in their order."""
+    others = (folder / f"history-{source.name}.parquet" for source in inputs.sources[1:])
+    return [folder / HISTORY, *others]
+
+
 @dataclass(frozen=True)
 class _Fitted:
     """What training gives: the model that serves, the two beside it, and the thresholds."""
 
-    trees: Trees
+    model: kinds.Model
     logistic: Linear
     majority: Majority
     thresholds: Thresholds
@@ -137,9 +193,10 @@ class _Fitted:
 def _fit(definition: Definition, rows: Rows, train: Indices, report: Report) -> _Fitted:
     names = definition.inputs.names
     x, y = rows.x[train], rows.y[train]
+    called = FAMILIES[type(definition.model).__name__]
     return _Fitted(
         thresholds=_thresholds(definition, rows, train, names, report),
-        trees=definition.model.train(x, y, names, _step(report, "boosted trees")),
+        model=definition.model.train(x, y, names, _step(report, called)),
         logistic=Logistic().train(x, y, names),
         majority=Majority.train(y, names),
     )
@@ -154,31 +211,57 @@ def _report(
 ) -> dict[str, Any]:
     """The figures that a build is judged by, fit for JSON."""
     train, test = parts
-    models = (fitted.trees, fitted.logistic, fitted.majority)
+    models = (fitted.model, fitted.logistic, fitted.majority)
     judged = _judge(definition, rows, test, models, report)
-    tiers = fitted.thresholds.report(
-        fitted.trees.scores(rows.x[test]),
-        rows.y[test],
-        None if rows.amount is None else rows.amount[test],
-    )
+    amount = None if rows.amount is None else rows.amount[test]
+    decided = (fitted.model.scores(rows.x[test]), rows.y[test], amount)
+    tiers = fitted.thresholds.report(*decided)
+    bill = None
+    if isinstance(definition.tiers, Costs):
+        bill = definition.tiers.bill(fitted.thresholds, *decided)
     return {
         "rows": _counts(rows, train, test),
         "models": judged,
         "published": {name: list(figures) for name, figures in definition.published.items()},
         "tiers": msgspec.to_builtins(tiers),
+        "bill": msgspec.to_builtins(bill),
         "gate": _gate(judged),
     }
 
 
-def _made(definition: Definition, scratch: Path, report: Report) -> Path:
+def _past(
+    definition: Definition,
+    data: Path | None,
+    others: Mapping[str, Path],
+    scratch: Path,
+    report: Report,
+) -> Past:
+    """The files that were named, or what `system.py` makes."""
+    if data is not None:
+        return Past(data, others)
     if definition.data is None:
         raise ProjectError(
             "there is nothing to train on: name a Parquet file with --data, or define "
             "`data(progress)` in system.py"
         )
-    file = scratch / "events.parquet"
-    pq.write_table(definition.data(_step(report, "simulate events")), file)
-    return file
+    made = definition.data(_step(report, "make events"))
+    tables = made if isinstance(made, Mapping) else {definition.inputs.source.name: made}
+    files = {}
+    for name, table in tables.items():
+        files[name] = scratch / f"{name}.parquet"
+        pq.write_table(table, files[name])
+    main = files.pop(definition.inputs.source.name)
+    return Past(main, {**files, **others})
+
+
+def _features(
+    project: Project, inputs: FeatureSet, events: pa.Table, past: Past, report: Report
+) -> pa.Table:
+    """The point-in-time table, computed where the answers say."""
+    progress = _share(report, "point-in-time features")
+    with engine(project.answers.engines.get("offline")) as found:
+        made: pa.Table = found.table(inputs, events, progress=progress, others=past.others)
+    return made
 
 
 def _step(report: Report, name: str) -> Callable[[int, int], None]:
@@ -218,7 +301,8 @@ def _thresholds(
         model = definition.model.train(rows.x[seen], rows.y[seen], names)
         scores[unseen] = model.scores(rows.x[train[unseen]])
         report("thresholds, out of fold", fold + 1, FOLDS)
-    return definition.tiers.choose(scores, rows.y[train])
+    amount = None if rows.amount is None else rows.amount[train]
+    return definition.tiers.choose(scores, rows.y[train], amount)
 
 
 def _judge(
@@ -226,7 +310,8 @@ def _judge(
 ) -> list[dict[str, Any]]:
     """Figures of each model on the test period, with intervals over resampled groups."""
     judged = []
-    for name, model in zip(MODELS, models, strict=True):
+    names = (FAMILIES[type(definition.model).__name__], *BESIDE)
+    for name, model in zip(names, models, strict=True):
         figures = evaluate(
             model.scores(rows.x[test]),
             rows.y[test],
@@ -250,7 +335,12 @@ def _gate(judged: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _keep(
-    folder: Path, definition: Definition, events: pa.Table, rows: Rows, test: Indices
+    folder: Path,
+    definition: Definition,
+    events: pa.Table,
+    rows: Rows,
+    test: Indices,
+    past: Past,
 ) -> None:
     """Write what serving starts from, and what came after, for `verify`.
 
@@ -266,6 +356,8 @@ def _keep(
     start = int(np.searchsorted(time, end - inputs.longest - inputs.source.lateness))
     pq.write_table(events.take(order[start:cut]), folder / HISTORY, compression="zstd")
     pq.write_table(events.take(order[cut : cut + REPLAYED]), folder / REPLAY, compression="zstd")
+    for source, file in zip(inputs.sources[1:], history(folder, inputs)[1:], strict=True):
+        pq.write_table(pq.read_table(past.others[source.name]), file, compression="zstd")
 
 
 def _counts(rows: Rows, train: Indices, test: Indices) -> dict[str, int]:

@@ -1,0 +1,1 @@
+"""Conformance suites: what every adapter of a port must pass, shipped for those who write one."""
