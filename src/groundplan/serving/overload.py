@@ -53,7 +53,16 @@ class Queue(Generic[T]):
     """
 
     __slots__ = (
-        *("_burst_us", "_bytes", "_clock", "_costs", "_empty_ns", "_first_us", "_free_ns"),
+        *(
+            "_began_ns",
+            "_burst_us",
+            "_bytes",
+            "_clock",
+            "_costs",
+            "_empty_ns",
+            "_first_us",
+            "_free_ns",
+        ),
         *("_items", "_kind", "_known", "_refused", "_standing_us", "_taken_ns", "_work_us"),
     )
 
@@ -73,7 +82,7 @@ class Queue(Generic[T]):
         self._known: dict[str, int] = {}  # measurements in a cost, up to LEARNT
         self._bytes = 0
         self._work_us = 0.0  # what those that wait will take together
-        self._empty_ns = self._free_ns = self._taken_ns = clock()
+        self._empty_ns = self._free_ns = self._taken_ns = self._began_ns = clock()
         self._kind = ""
         self._refused = Overloaded("", 1)
 
@@ -143,12 +152,16 @@ class Queue(Generic[T]):
         # What passed since the one before went into reading and refusing others: part of the cost
         # of answering one, unless nobody was waiting for it.
         self._taken_ns = self._free_ns or now
+        self._began_ns = now
         return item
 
     def done(self) -> None:
         """The request that was taken last is answered."""
         now, known = self._clock(), self._known.get(self._kind, 0)
-        took, usual = (now - self._taken_ns) / 1_000, self.cost_us(self._kind)
+        # But never above what the answer itself took: the more was refused, the dearer would an
+        # answer look, and the more would be refused.
+        took_ns = min(now - self._taken_ns, 2 * (now - self._began_ns))
+        took, usual = took_ns / 1_000, self.cost_us(self._kind)
         if known < LEARNT:
             # A plain mean at first, in which what was assumed counts as one measurement.
             self._known[self._kind] = known = known + 1

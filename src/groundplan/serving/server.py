@@ -18,6 +18,9 @@ from groundplan.errors import EngineError
 from groundplan.serving.connection import Connection, Limits
 from groundplan.serving.lane import Lane, LaneConnection
 
+COLLECT: Final = 20_000
+"""Objects that are made before the youngest are looked at: requests leave hardly any behind."""
+
 SWITCH: Final = 0.0005
 """Seconds after which a thread in the background lets requests have their turn."""
 
@@ -117,6 +120,7 @@ def run(
     # What is loaded by now lives as long as the process: collections need not look at it again.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(COLLECT, 20, 20)
     sys.setswitchinterval(SWITCH)
     server.run(sockets=[listener])
 

@@ -73,7 +73,8 @@ class Joining:
         self._log = log
         self._freshness = freshness
         self._passing = passing
-        self._unknown = unknown(inputs)
+        self.unknown = unknown(inputs)
+        """The features of an event of entities without history."""
 
     def join(self, event: Event) -> Floats:
         """The features of an event, which then is history for the next.
@@ -89,7 +90,7 @@ class Joining:
     def without_state(self, event: Event, body: bytes) -> Floats:
         """The features of an event of entities without history; it waits for the store."""
         self.outbox.put([Waiting(body)])
-        return self._unknown(event)
+        return self.unknown(event)
 
     def stale_by(self) -> str:
         """How far the state is behind its stream, in words; empty while it is fresh enough."""

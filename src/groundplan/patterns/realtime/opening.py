@@ -84,6 +84,7 @@ def serve(project: Project, home: Path, report: Report, space: str = "") -> tupl
         freshness=project.answers.freshness.features,
     )
     scorer = Scorer(build, inputs, joining, log, project.find, _breaker("score", plan, metrics))
+    scorer.warm()
     watch = Watch(command(project.file, home))
     return service(scorer, metrics, watch), build.manifest.build
 

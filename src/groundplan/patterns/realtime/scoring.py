@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, Protocol, runtime_checkable
 from urllib.parse import quote
 
@@ -24,6 +25,9 @@ from groundplan.rollout.builds import Build
 from groundplan.serving.breaker import Breaker
 from groundplan.serving.log import Log, Prediction
 from groundplan.serving.stages import Pipeline, Step, Trace, refuse
+
+WARM: Final = 50
+"""Rehearsals before the first request."""
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -171,6 +175,22 @@ class Scorer:
         assert self.reasoning is not None
         explainer = self.reasoning.explainer
         return np.stack([explainer.row(row).contributions for row in matrix])
+
+    def warm(self) -> None:
+        """Go the way of a request some times without recording it: the first ways are long."""
+        for _ in range(WARM):
+            request = _Request(msgspec.json.encode(self.schema.example()))
+            self._validate(request)
+            request.row = self.joining.unknown(request.event)
+            with suppress(InputError, EngineError):  # the sample may be too old for the store
+                request.row = self.joining.store.peek(request.event)
+            with suppress(EngineError):
+                request.score = self.model.score(request.row)
+            request.score = self._baseline.score(request.row)
+            if self.reasoning is not None:
+                self._explain(request)
+            self._decide(request)
+            _encode(self._answer(request, show=True))
 
     def fault(self) -> str:
         """Why this scorer cannot answer; empty when it can."""
