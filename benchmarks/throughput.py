@@ -209,7 +209,8 @@ def main() -> None:
         raise SystemExit("wrk is not installed (Debian: apt-get install wrk)")
     os.sched_setaffinity(0, {(os.cpu_count() or 1) - 1})
     print(f"{machine.describe()}, {datetime.now(UTC).date()}\n")
-    print(f"{'':14} {'peak/s':>8} {'at 70 %':>8} {'p50 ms':>8} {'p99 ms':>8} {'answered':>9}")
+    columns = ("peak/s", "at 70 %", "p50 ms", "p99 ms", "lag p99")
+    print(f"{'':14} {' '.join(f'{name:>8}' for name in columns)}  answered")
     rates: dict[str, float] = {}
     for server in servers(arguments):
         if arguments.only and server.name not in arguments.only:
@@ -218,10 +219,11 @@ def main() -> None:
         rate = 0.7 * rates[server.name]
         summary = latency(server, rate, arguments.seconds).summary()
         spent = summary.latency
-        p50, p99 = ((value or float("inf")) / 1000 for value in (spent.p50, spent.p99))
+        late = summary.lag.p99  # of the generator itself
+        p50, p99, lag = ((v or float("inf")) / 1000 for v in (spent.p50, spent.p99, late))
         print(
             f"{server.name:14} {rates[server.name]:8,.0f} {rate:8,.0f} {p50:8.2f} {p99:8.2f} "
-            f"{summary.answered / summary.requests:9.2%}",
+            f"{lag:8.2f} {summary.answered / summary.requests:9.2%}",
             flush=True,
         )
     ours = rates.get("groundplan")

@@ -56,6 +56,7 @@ def main() -> None:
       groundplan build card-fraud               features, training, figures, thresholds
       groundplan serve card-fraud               POST /predict on http://127.0.0.1:8000
       groundplan verify card-fraud              every promise, measured under load
+      groundplan consistency card-fraud         what was served, recomputed offline
 
     PROJECT is a folder or a .toml file; it defaults to this folder.
     Exit codes: 0 fine, 1 error, 2 the honest no (a conflict, a promise not held).

@@ -8,7 +8,7 @@ import click
 from groundplan.cli.arguments import json_option, project_argument
 from groundplan.plan import Plan, Stage, draw
 from groundplan.project import Project
-from groundplan.units import show_duration, show_rate
+from groundplan.units import DAY, show_duration, show_rate, show_size
 
 
 @click.command()
@@ -34,6 +34,7 @@ def plan(project: Project, as_json: bool) -> None:
         click.echo(json.dumps(msgspec.to_builtins(drawn), indent=2))
     else:
         _print(drawn)
+        _print_state(project)
     sys.exit(2 if drawn.misfits else 0)
 
 
@@ -91,6 +92,45 @@ def _print(plan: Plan) -> None:
     for number, line in enumerate(plan.summary, 1):
         out.print(f"{number:>2}. {line}")
     out.print(f"\nestimates from the cost table: {plan.costs}", style="dim")
+
+
+def _print_state(project: Project) -> None:
+    """How the online state grows, where `system.py` has features to tell it from."""
+    from groundplan.cli.tables import console, heading, table
+    from groundplan.errors import ProjectError
+
+    out = console()
+    try:
+        from groundplan.features import FeatureSet
+        from groundplan.features.state import state_per_key
+
+        inputs = project.find("inputs")
+    except (ImportError, ProjectError):  # planning needs neither the libraries nor a system.py
+        return
+    if not isinstance(inputs, FeatureSet) or not inputs.windows:
+        return
+    heading(out, "Online state of one key: at most its events within the retention")
+    table(
+        out,
+        ("history", "bytes per event", "kept for", "a thousand events"),
+        [
+            (
+                f"{size.source} of a {size.key.removesuffix('_id')}",
+                f"{size.bytes_per_event}",
+                "the newest version" if size.retention_us is None else _days(size.retention_us),
+                show_size(1_000 * size.bytes_per_event),
+            )
+            for size in state_per_key(inputs)
+        ],
+        right=("bytes per event", "kept for", "a thousand events"),
+    )
+
+
+def _days(us: int) -> str:
+    """Some days and the rest: a longest window and the lateness."""
+    days, rest = divmod(us, DAY)
+    parts = [show_duration(days * DAY)] if days else []
+    return " ".join([*parts, show_duration(rest)] if rest else parts)
 
 
 _OFFLINE = ("stage", "does", "served by", "if it fails")

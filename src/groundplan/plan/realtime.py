@@ -18,20 +18,22 @@ def sketch(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
 
 def _score(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
     return Sketch(
-        stages=[*_offline(decision), *_online(answers, decision, costs)],
+        stages=[*_offline(answers, decision), *_online(answers, decision, costs)],
         watches=_watches(answers),
         risks=_RISKS,
         summary=(),
     )
 
 
-def _offline(decision: Decision) -> list[Stage]:
+def _offline(answers: Answers, decision: Decision) -> list[Stage]:
     model = choice(decision, "model")
     return [
         offline(
             "history",
             does="computes every feature as it stood at the time of each past event",
-            served_by="DuckDB, one SQL statement compiled from the definitions",
+            served_by="Spark, one SQL statement compiled from the definitions"
+            if "offline" in answers.engines
+            else "DuckDB, one SQL statement compiled from the definitions",
             at_scale="Spark, the same statement",
             breaks="the model learns from values that serving will never see",
             detected="served values recomputed offline at the same keys and times (consistency)",
@@ -82,7 +84,9 @@ def _online(answers: Answers, decision: Decision, costs: Costs) -> list[Stage]:
             "features",
             join,
             does=f"joins windows that include everything up to {fresh} ago, then records the event",
-            served_by="LMDB in process, exact sliding windows",
+            served_by="Redis or Valkey, exact sliding windows"
+            if "online_store" in answers.engines
+            else "LMDB in process, exact sliding windows",
             at_scale="Redis or Valkey, the same state",
             breaks="the model sees a customer who is not this customer",
             detected="served against recomputed values; freshness of the newest event",
@@ -179,8 +183,9 @@ _RISKS: Final = (
     ),
     Risk(
         "the store fails or loses recent events",
-        "degraded answers, age of the newest event",
-        "state survives a killed process; answers fall back to defaults and say so",
+        "degraded answers, age of the newest event, events that wait (groundplan_outbox_waiting)",
+        "state survives a killed process; answers fall back to defaults and say so; events wait "
+        "on disk until the store is back",
     ),
     Risk(
         "fraud changes its pattern",
@@ -189,8 +194,9 @@ _RISKS: Final = (
     ),
     Risk(
         "more requests than one process can answer",
-        "queueing shows as latency before the first stage",
-        "capacity above the promised peak, measured by `verify`",
+        "refused requests (503) and groundplan_queue_wait_seconds",
+        "what cannot be answered in time is refused at once; capacity above the promised peak, "
+        "measured by `verify`",
     ),
 )
 

@@ -77,11 +77,13 @@ def get(
     parameters: list[str] | None = None,
     *,
     unready: bool = False,
+    answer: str = "",
 ) -> dict[str, Any]:
-    """A GET operation that answers with a JSON object."""
-    responses = {"200": _answer("Answered.", {"type": "object"})}
+    """A GET operation that answers with a JSON object, or with one of a schema."""
+    schema = _ref(answer) if answer else {"type": "object"}
+    responses = {"200": _answer("Answered.", schema)}
     if parameters:
-        responses["404"] = _answer("There is no such model.", _ref("Problem"))
+        responses["404"] = _answer("There is no such thing.", _ref("Problem"))
     if unready:
         responses["503"] = _answer("Not ready.", {"type": "object"})
     return {
@@ -96,6 +98,22 @@ def get(
 def parameter(name: str) -> dict[str, Any]:
     """A path parameter of type string."""
     return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+TIMEOUT: Final = {
+    "name": "X-Request-Timeout-Ms",
+    "in": "header",
+    "description": "How long the client waits; shortens the server's deadline.",
+    "schema": {"type": "integer", "minimum": 1, "maximum": 86_400_000},
+}
+"""The header by which a client shortens the deadline."""
+
+
+def page(summary: str) -> dict[str, Any]:
+    """A GET operation that answers with HTML."""
+    content = {"text/html": {"schema": {"type": "string"}}}
+    answer = {"description": "The page.", "content": content}
+    return {"get": {"summary": summary, "responses": {"200": answer}}}
 
 
 def _ref(name: str) -> dict[str, str]:

@@ -199,6 +199,34 @@ def test_what_is_not_there_says_what_is(server: Server) -> None:
     assert server.client.get("/predict").status_code == 405
 
 
+def test_reasons_can_be_fetched_later(server: Server) -> None:
+    """What an answer gave as reasons, the log gives again by its identifier."""
+    body = event(customer_id=7)
+    answer = server.client.post("/predict", json=body).json()
+    later = server.client.get(f"/explanations/{body['transaction_id']}").json()
+    assert later["reasons"] == answer["reasons"]
+    assert later["score"] == answer["score"]
+    assert "exact" in later["method"]
+    assert server.client.get("/explanations/nobody").status_code == 404
+
+
+def test_a_client_may_shorten_the_deadline(server: Server) -> None:
+    """Who waits less than an answer takes is told at once to come back; nonsense is refused."""
+    hasty = server.client.post("/predict", json=event(), headers={"x-request-timeout-ms": "60000"})
+    assert hasty.status_code == 200
+    wrong = server.client.post("/predict", json=event(), headers={"x-request-timeout-ms": "soon"})
+    assert wrong.status_code == 422
+    assert wrong.json()["error"]["field"] == "x-request-timeout-ms"
+
+
+def test_the_consistency_page_stands_before_the_first_check(server: Server) -> None:
+    """It is a page of its own, and says that nothing was compared yet."""
+    page = server.client.get("/consistency")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "<html" in page.text
+    assert "groundplan_consistency_failures 0.0" in server.client.get("/metrics").text
+
+
 def _send(client: httpx.Client, stop: threading.Event, number: int) -> list[dict[str, Any]]:
     """Post transactions of one customer until told to stop or cut off; those acknowledged."""
     sent = []

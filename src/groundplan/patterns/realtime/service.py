@@ -16,7 +16,7 @@ from groundplan import __version__
 from groundplan.errors import EngineError
 from groundplan.models import Floats
 from groundplan.monitoring.watch import Watch
-from groundplan.patterns.realtime.answers import Accepted, Answer
+from groundplan.patterns.realtime.answers import Accepted, Answer, Explanation
 from groundplan.patterns.realtime.scoring import Scorer
 from groundplan.serving import inference, openapi
 from groundplan.serving.feed import Feed
@@ -190,7 +190,7 @@ def _document(scorer: Scorer) -> dict[str, Any]:
                 "Score an event; it becomes part of the history of the next.",
                 "Event",
                 "Answer",
-                parameters=[show],
+                parameters=[show, openapi.TIMEOUT],
             ),
             "/events": openapi.post(
                 "Take events and labels into the history, all of a body or none.",
@@ -199,8 +199,12 @@ def _document(scorer: Scorer) -> dict[str, Any]:
                 parameters=[source],
                 also={"application/x-ndjson": "Lines"},
             ),
+            "/explanations/{id}": openapi.get(
+                "The reasons of an answer that was given before.", ["id"], answer="Explanation"
+            ),
+            "/consistency": openapi.page("Served against recomputed values, as last checked."),
         },
-        [Answer, Accepted],
+        [Answer, Accepted, Explanation],
         {
             "Event": scorer.schema.json_schema(),
             "EventOrLabel": scorer.schema.events_json_schema(),
