@@ -75,7 +75,8 @@ class Machine(RuleBasedStateMachine):
             self.last_empty = self.clock.us
         self.clock.us += us
         self.queue.done()
-        took, usual, known = self.clock.us - began, self.cost(kind), self.counts.get(kind, 0)
+        took = min(self.clock.us - began, 2 * us)  # of what lay between, no more than the answer
+        usual, known = self.cost(kind), self.counts.get(kind, 0)
         if known < 32:
             self.measured[kind] = (usual * (known + 1) + took) / (known + 2)
         else:
