@@ -41,7 +41,7 @@ class Valkey:
         self.folder = folder
         self.port = free_port()
         self.socket = folder / "s"
-        self.options = {"appendonly": "yes", "appendfsync": "everysec", "save": ""} | options
+        self.options = {"appendonly": "yes", "appendfsync": "always", "save": ""} | options
         self.process: subprocess.Popen[bytes] | None = None
 
     @property

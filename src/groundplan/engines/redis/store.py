@@ -3,9 +3,10 @@
 Each call is one script inside the server, and so one atomic step: joins of one entity by many
 processes lose nothing, and a batch is there whole or not at all. `join` is one round trip.
 
-What a crash can lose is what the server's settings say. With `appendonly yes` a killed server
-process loses nothing that was acknowledged; a loss of power loses up to the last second with
-`appendfsync everysec` and nothing with `always`. `warnings` names settings that can lose more.
+What a crash can lose is what the server's settings say. With `appendonly yes` and `appendfsync
+always` nothing that was acknowledged is lost. With `everysec` a killed server or a loss of power
+loses up to the last two seconds: while the disk is busy, the server answers before it writes.
+`warnings` names settings that can lose more.
 """
 
 from collections.abc import Callable, Mapping, Sequence
