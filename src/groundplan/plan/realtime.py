@@ -183,7 +183,7 @@ _RISKS: Final = (
     ),
     Risk(
         "the store fails or loses recent events",
-        "degraded answers, age of the newest event, events that wait (groundplan_outbox_waiting)",
+        "degraded answers, age of the newest event, events that wait (groundplan_outbox_bytes)",
         "state survives a killed process; answers fall back to defaults and say so; events wait "
         "on disk until the store is back",
     ),

@@ -3,11 +3,11 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from time import perf_counter_ns
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -37,6 +37,10 @@ _NO_TIMEOUT: Final = 86_400_000  # ms; whoever waits longer than a day has no de
 
 _logger: Final = logging.getLogger(__name__)
 _encode: Final = msgspec.json.Encoder().encode
+
+
+Got: TypeAlias = tuple[int, Any]
+"""A status and an answer fit for JSON."""
 
 
 class Fault(Struct, frozen=True):
@@ -201,16 +205,19 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """A request's body.
 
     Raises:
+        InputError: the client left before it was all there; a part of it must not count.
         TooLarge: it has more than `limit` bytes, by its own head or as it arrives.
     """
     for name, value in scope["headers"]:
         if name == b"content-length" and int(value) > limit:
             raise TooLarge("", f"the body has {int(value):,} bytes, at most {limit:,} are taken")
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body", False):
+    body, more = b"", True
+    while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise InputError("", "the client was gone before its body had come")
         body += message.get("body", b"")
+        more = message.get("more_body", False)
         if len(body) > limit:
             raise TooLarge("", f"the body has more than the {limit:,} bytes that are taken")
     if len(body) > limit:
@@ -225,7 +232,7 @@ def problem(field: str, message: str) -> bytes:
 
 def application(
     posts: Mapping[str, Endpoint],
-    gets: Mapping[str, Callable[[Request], tuple[int, Any]]],
+    gets: Mapping[str, Callable[[Request], Got | Awaitable[Got]]],
     metrics: Metrics,
     openapi: Mapping[str, Any],
     lifespan: Callable[[Starlette], Any],
@@ -236,7 +243,7 @@ def application(
 
     Args:
         posts: endpoints by path.
-        gets: functions by path that return a status and a JSON-able answer.
+        gets: functions by path, coroutines too, that return a status and a JSON-able answer.
         metrics: served at `/metrics`.
         openapi: the document served at `/openapi.json`.
         lifespan: an async context manager around the server's life.
@@ -245,10 +252,11 @@ def application(
     """
     document = json.dumps(openapi).encode()
 
-    def get(answer: Callable[[Request], tuple[int, Any]]) -> Callable[[Request], Any]:
+    def get(answer: Callable[[Request], Got | Awaitable[Got]]) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
             try:
-                status, content = answer(request)
+                found = answer(request)
+                status, content = await found if isinstance(found, Awaitable) else found
             except InputError as error:
                 return _response(404, Problem(Fault(error.field, error.message)))
             return _response(status, content)

@@ -26,7 +26,6 @@ def test_rows_leave_once_and_in_order(steps: list[list[Waiting] | str]) -> None:
         outbox = Outbox(path)
         for step in steps:
             if step == "open":
-                outbox.close()
                 outbox = Outbox(path)
             elif step == "fail" and waiting:
                 with pytest.raises(ConnectionError):
@@ -40,7 +39,6 @@ def test_rows_leave_once_and_in_order(steps: list[list[Waiting] | str]) -> None:
                 outbox.put(step)
                 waiting += step
             assert len(outbox) == len(waiting)
-        outbox.close()
 
 
 def test_rows_that_come_during_a_drain_stay(tmp_path: Path) -> None:
@@ -51,23 +49,49 @@ def test_rows_that_come_during_a_drain_stay(tmp_path: Path) -> None:
     outbox.drain(lambda rows: outbox.put([second]))
     taken: list[Waiting] = []
     outbox.drain(taken.extend)
-    outbox.close()
     assert taken == [second]
 
 
 def test_a_torn_row_is_left_out(tmp_path: Path) -> None:
-    """A crash in the middle of a write leaves the rows before it."""
-    outbox = Outbox(tmp_path / "outbox")
+    """A crash in the middle of a write leaves the rows before it, and spoils none behind it."""
+    outbox = Outbox(tmp_path)
     outbox.put([Waiting(b"event 1"), Waiting(b"event 2")])
-    outbox.close()
-    whole = (tmp_path / "outbox").read_bytes()
-    (tmp_path / "outbox").write_bytes(whole[:-1])
-    outbox = Outbox(tmp_path / "outbox")
+    whole = (tmp_path / "rows").read_bytes()
+    (tmp_path / "rows").write_bytes(whole[:-1])
+    outbox = Outbox(tmp_path)
     outbox.put([Waiting(b"event 3")])
     taken: list[Waiting] = []
     outbox.drain(taken.extend)
-    outbox.close()
     assert taken == [Waiting(b"event 1"), Waiting(b"event 3")]
+
+
+def test_two_processes_share_one(tmp_path: Path) -> None:
+    """While one hands on and another keeps, each row leaves, and in the order it came."""
+    one, other = Outbox(tmp_path), Outbox(tmp_path)
+    taken: list[Waiting] = []
+
+    def take(rows: list[Waiting]) -> None:
+        if not taken:
+            other.put([Waiting(b"meanwhile")])
+        taken.extend(rows)
+
+    one.put([Waiting(b"event 1")])
+    other.put([Waiting(b"event 2")])
+    one.drain(take)
+    other.drain(take)
+    assert taken == [Waiting(b"event 1"), Waiting(b"event 2"), Waiting(b"meanwhile")]
+    assert len(one) == len(other) == one.size == 0
+
+
+def test_what_cannot_leave_stays_in_two_files(tmp_path: Path) -> None:
+    """However often a drain fails, there are not more and more files."""
+    outbox = Outbox(tmp_path)
+    for number in range(5):
+        outbox.put([Waiting(b"event %d" % number)])
+        with pytest.raises(ConnectionError):
+            outbox.drain(_away)
+    assert len([file for file in tmp_path.iterdir() if file.name != "lock"]) == 2
+    assert len(outbox) == 5
 
 
 def test_a_full_outbox_refuses(tmp_path: Path) -> None:

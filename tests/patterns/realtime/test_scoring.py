@@ -153,7 +153,7 @@ def test_without_time_reasons_are_left_out(whole: Scorer) -> None:
     assert answer["reasons"] is None
     assert [line.split(":")[0] for line in answer["degraded"]] == ["explain"]
     assert answer["explanation"] == f"/explanations/{answer['id']}"
-    later = whole.explain(str(answer["id"]))
+    later = whole.explain(whole.logged(str(answer["id"])))
     assert later.score == answer["score"]
     total = later.base + later.other + sum(reason.contribution for reason in later.reasons)
     assert 1 / (1 + np.exp(-total)) == pytest.approx(answer["score"], abs=1e-9)

@@ -124,7 +124,7 @@ class Joining:
             else:
                 done = self.breaker.call(self.store.append, rows)
         except EngineError as error:
-            if not len(self.outbox):  # said once, not for each
+            if not self.outbox.size:  # said once, not for each
                 _logger.warning("events wait for the store: %s", error)
             self.outbox.put([Waiting(body, source) for body in bodies])
             return Appended()
@@ -137,16 +137,15 @@ class Joining:
         Raises:
             EngineError: the store still does not answer; everything goes on waiting.
         """
-        return self.outbox.drain(self._hand_on) if len(self.outbox) else 0
+        return self.outbox.drain(self._hand_on)
 
     def close(self) -> None:
-        """Write state, log and outbox to the disk."""
+        """Write the state to the disk; what waits is there."""
         if self.feed is not None:
             self.feed.close()
         if self._passing and isinstance(self.store, Clearable):
             self.store.clear()
         self.store.close()
-        self.outbox.close()
 
     def _hand_on(self, waiting: list[Waiting]) -> None:
         try:

@@ -14,7 +14,7 @@ from groundplan.patterns.realtime.joining import Joining
 from groundplan.patterns.realtime.outbox import Outbox
 from groundplan.patterns.realtime.scoring import Scorer
 from groundplan.patterns.realtime.service import service
-from groundplan.patterns.realtime.state import fill, filled, open_feed, open_store
+from groundplan.patterns.realtime.state import begin, open_feed, open_store
 from groundplan.patterns.realtime.training import history
 from groundplan.plan import Plan, draw
 from groundplan.project import Project
@@ -57,9 +57,11 @@ def serve(project: Project, home: Path, report: Report, space: str = "") -> tupl
     metrics = Metrics(plan, build.manifest.build)
     timeout = max(plan.stage("features").budget / 1e6, LEAST)
     store = open_store(project, inputs, home, timeout=timeout, space=space)
-    if not filled(store):
-        for source, file in enumerate(history(build.folder, inputs)):
-            fill(store, file, f"fill the state from {file.name}", report, source)
+    begin(
+        store,
+        history(build.folder, inputs),
+        lambda file, done, total: report(f"fill the state from {file}", done, total),
+    )
     log = Log(home / "log", inputs.names)
     positions = {source.name: at for at, source in enumerate(inputs.sources)}
 

@@ -4,10 +4,11 @@ They wait as they were sent. A store tells events by their identifiers, so that 
 taken after all counts once.
 """
 
+import fcntl
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,25 +38,32 @@ _decode: Final = msgspec.msgpack.Decoder(Waiting).decode
 
 
 class Outbox:
-    """A queue in a file, which survives the end of the process.
+    """A queue in files, which survives the end of the process and which several may share.
+
+    Rows are appended to one file. A drain takes that file away under a name of its own, so that
+    nothing is appended to what is being handed on, and removes it when all of it was. What was
+    taken away before goes first, so that there are two files at most but after crashes.
 
     Args:
-        path: the file; made where it is not there, with its folder.
-        limit: bytes that it takes.
+        folder: made where it is not there.
+        limit: bytes that a file takes.
     """
 
-    def __init__(self, path: Path, limit: int = LIMIT) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
+    def __init__(self, folder: Path, limit: int = LIMIT) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._file = folder / "rows"
         self._limit = limit
-        self._turn = threading.Lock()
-        self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        whole = [_framed(row) for row in self._rows()]
-        os.ftruncate(self._handle, sum(map(len, whole)))  # a torn end would spoil what follows
-        self._waiting = len(whole)
+        self._take_away()  # its end may be torn, which would spoil what followed
 
     def __len__(self) -> int:
-        return self._waiting
+        """Rows that wait; reads them all."""
+        return sum(len(_rows(file)) for file in self._files())
+
+    @property
+    def size(self) -> int:
+        """Bytes that wait."""
+        return sum(file.stat().st_size for file in self._files())
 
     def put(self, rows: Sequence[Waiting]) -> None:
         """Keep rows; they are in the file when this returns.
@@ -64,50 +72,70 @@ class Outbox:
             OSError: the disk refused them, or the limit is reached; none is kept.
         """
         written = b"".join(_framed(row) for row in rows)
-        with self._turn:
-            size = os.fstat(self._handle).st_size
-            if size + len(written) > self._limit:
-                raise OSError(f"{self._path} has reached its {self._limit:,} bytes")
-            if os.write(self._handle, written) != len(written):
-                os.ftruncate(self._handle, size)
-                raise OSError(f"{self._path} took only part of the rows: is the disk full?")
-            self._waiting += len(rows)
+        with self._turn():
+            handle = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                size = os.fstat(handle).st_size
+                if size + len(written) > self._limit:
+                    raise OSError(f"{self._file} has reached its {self._limit:,} bytes")
+                if os.write(handle, written) != len(written):
+                    os.ftruncate(handle, size)
+                    raise OSError(f"{self._file} took only part of the rows: is the disk full?")
+            finally:
+                os.close(handle)
 
     def drain(self, take: Callable[[list[Waiting]], Any]) -> int:
         """Hand everything on, oldest first; returns how many rows.
 
-        Where `take` raises, all rows stay, so that those before it are handed on again.
+        Where `take` raises, all rows of its file stay, so that those before it are handed on again.
         """
-        with self._turn:
-            rows = list(self._rows())
+        handed = sum(self._hand_on(file, take) for file in self._taken())
+        self._take_away()
+        return handed + sum(self._hand_on(file, take) for file in self._taken())
+
+    def _hand_on(self, file: Path, take: Callable[[list[Waiting]], Any]) -> int:
+        rows = _rows(file)
         for start in range(0, len(rows), BATCH):
             if start:
                 time.sleep(PAUSE)
             take(rows[start : start + BATCH])
-        with self._turn:  # what came meanwhile stays
-            rest = b"".join(_framed(row) for row in list(self._rows())[len(rows) :])
-            draft = self._path.with_suffix(".new")
-            draft.write_bytes(rest)
-            os.replace(draft, self._path)
-            os.close(self._handle)
-            self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-            self._waiting -= len(rows)
+        file.unlink(missing_ok=True)  # another process may have handed it on as well
         return len(rows)
 
-    def close(self) -> None:
-        """Let go of the file; what waits, waits in it."""
-        os.close(self._handle)
+    def _take_away(self) -> None:
+        with self._turn():
+            if self._file.exists():
+                os.rename(self._file, self._folder / f"{time.time_ns():020d}.rows")
 
-    def _rows(self) -> Iterator[Waiting]:
-        """Every whole row; a torn last one was never acknowledged."""
-        found = self._path.read_bytes()
-        at = 0
-        while at + _HEAD <= len(found):
-            end = at + _HEAD + int.from_bytes(found[at : at + _HEAD], "little")
-            if end > len(found):
-                return
-            yield _decode(found[at + _HEAD : end])
-            at = end
+    def _taken(self) -> list[Path]:
+        return sorted(self._folder.glob("*.rows"))
+
+    def _files(self) -> list[Path]:
+        """What was taken away, oldest first, then what is appended to."""
+        return [*self._taken(), *([self._file] if self._file.exists() else [])]
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Of all processes and threads, one appends or takes away."""
+        with (self._folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _rows(file: Path) -> list[Waiting]:
+    """Every whole row of a file; a torn last one was never acknowledged."""
+    try:
+        found = file.read_bytes()
+    except FileNotFoundError:  # handed on by another process meanwhile
+        return []
+    rows, at = [], 0
+    while at + _HEAD <= len(found):
+        end = at + _HEAD + int.from_bytes(found[at : at + _HEAD], "little")
+        if end > len(found):
+            break
+        rows.append(_decode(found[at + _HEAD : end]))
+        at = end
+    return rows
 
 
 def _framed(row: Waiting) -> bytes:

@@ -1,6 +1,5 @@
 """Why a score is what it is: in the answer, or fetched later from what was logged."""
 
-from pathlib import Path
 from typing import Final, Self
 
 import numpy as np
@@ -17,7 +16,7 @@ from groundplan.models import (
 )
 from groundplan.patterns.realtime.answers import Explanation
 from groundplan.rollout.builds import Build
-from groundplan.serving import log
+from groundplan.serving.log import Prediction
 
 REASONS: Final = 4
 """Reasons in an answer: those that move the score most."""
@@ -47,28 +46,23 @@ class Reasoning:
         reasons = self._words.top(contributions, row, REASONS)
         return reasons, float(contributions.sum()) - sum(r.contribution for r in reasons)
 
-    def of_logged(self, folder: Path, id: str) -> Explanation:
-        """The reasons of the newest answer about an event in a log.
-
-        Args:
-            folder: of the log.
-            id: the event's identifier, as text.
+    def of_logged(self, found: Prediction) -> Explanation:
+        """The reasons of an answer that was logged.
 
         Raises:
-            InputError: the log has no such answer, or another build gave it.
+            InputError: another build gave it.
         """
-        found = log.find(folder, id)
-        if found is None:
-            raise InputError("id", f"the log has no answer about {id!r}")
         if found.build != self._build:
             raise InputError(
-                "id", f"build {found.build} answered about {id!r}: `groundplan replay` explains it"
+                "id",
+                f"build {found.build} answered about {found.id!r}: `groundplan replay` explains it",
             )
+        assert found.id is not None  # it was found by it
         row = np.array(found.features, np.float64)
         attribution = self.explainer.row(row)
         reasons, other = self.top(attribution, row)
         return Explanation(
-            id=found.id if found.id is not None else id,
+            id=found.id,
             score=found.score,
             reasons=reasons,
             base=attribution.base,

@@ -22,6 +22,7 @@ from groundplan.patterns.realtime.reasoning import Reasoning
 from groundplan.patterns.realtime.training import BASELINE
 from groundplan.plan import Stage
 from groundplan.rollout.builds import Build
+from groundplan.serving import log
 from groundplan.serving.breaker import Breaker
 from groundplan.serving.log import Log, Prediction
 from groundplan.serving.stages import Pipeline, Step, Trace, refuse
@@ -72,7 +73,7 @@ class Scorer:
         build: what was trained.
         inputs: the feature definitions that it was trained with.
         joining: the online state.
-        log: the prediction log.
+        written: the prediction log.
         find: an object of `system.py` by its name, for a model that is a function.
         breaker: around a model on another server.
 
@@ -86,7 +87,7 @@ class Scorer:
         build: Build,
         inputs: FeatureSet,
         joining: Joining,
-        log: Log,
+        written: Log,
         find: Callable[[str], Any] | None = None,
         breaker: Breaker | None = None,
     ) -> None:
@@ -94,7 +95,7 @@ class Scorer:
         self.inputs = inputs
         self.schema = Schema(inputs)
         self.joining = joining
-        self.log = log
+        self.log = written
         self.model = load(build.folder, find)
         self._breaker = breaker or Breaker("model")
         plan = build.manifest.plan
@@ -160,15 +161,26 @@ class Scorer:
             waiting=0 if counted else len(rows),
         )
 
-    def explain(self, id: str) -> Explanation:
-        """The reasons of an answer that is in the log.
+    def logged(self, id: str) -> Prediction:
+        """The newest answer about an event; it searches the log, and may be called beside others.
 
         Raises:
-            InputError: no answer of this server's log has the identifier, or nothing is explained.
+            InputError: the log has no answer about it.
+        """
+        found = log.find(self.log.folder, id)
+        if found is None:
+            raise InputError("id", f"the log has no answer about {id!r}")
+        return found
+
+    def explain(self, answer: Prediction) -> Explanation:
+        """The reasons of an answer that was logged.
+
+        Raises:
+            InputError: another build gave it, or this one has no reasons.
         """
         if self.reasoning is None:
             raise InputError("id", "the plan of this server has no reasons")
-        return self.reasoning.of_logged(self.log.folder, id)
+        return self.reasoning.of_logged(answer)
 
     def contributions(self, matrix: Floats) -> Floats:
         """Contributions to many rows, float64[n, F] to float64[n, F], in log-odds."""

@@ -31,7 +31,6 @@ EVENTS: Final = 8_000_000
 SYNC: Final = 5.0
 """Seconds between writes of the state to the disk; what a power loss can take."""
 
-
 DRAIN: Final = 0.5
 """Seconds between tries to hand the store what waits for it."""
 
@@ -68,8 +67,10 @@ def service(scorer: Scorer, metrics: Metrics, watch: Watch) -> Application:
         model.check(call.path["name"])
         return model.infer(call.body)
 
-    def explain(request: Request) -> tuple[int, Any]:
-        return 200, scorer.explain(request.path_params["id"])
+    async def explain(request: Request) -> tuple[int, Any]:
+        id = request.path_params["id"]
+        # A log is long to search: beside the loop, in which requests are answered.
+        return 200, scorer.explain(await asyncio.to_thread(scorer.logged, id))
 
     def live(_: Request) -> tuple[int, Any]:
         return 200, {"live": True}
@@ -78,7 +79,7 @@ def service(scorer: Scorer, metrics: Metrics, watch: Watch) -> Application:
         fault = scorer.fault()
         if fault:
             _logger.error("not ready: %s", fault)
-            return 503, {"ready": False, "why": "the online store does not answer"}
+            return 503, {"ready": False, "why": "the online store or the model does not answer"}
         return 200, {"ready": True, "build": manifest.build}
 
     def server(_: Request) -> tuple[int, Any]:
@@ -119,7 +120,7 @@ def service(scorer: Scorer, metrics: Metrics, watch: Watch) -> Application:
 def _show(scorer: Scorer, metrics: Metrics) -> None:
     """What the state side tells Prometheus."""
     joining = scorer.joining
-    metrics.show("outbox_waiting", "Events that wait for the store.", lambda: len(joining.outbox))
+    metrics.show("outbox_bytes", "Events that wait for the store.", lambda: joining.outbox.size)
     feed = joining.feed
     if feed is None:
         return

@@ -1,6 +1,6 @@
 """The online state of a project, and the stream that feeds it, by the URLs in its answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
@@ -116,9 +116,22 @@ def open_feed(
     )
 
 
-def filled(store: OnlineStore) -> bool:
-    """Whether the state was filled from a history."""
-    return any(name.startswith(_HISTORY) for name in store.offsets())
+def begin(store: OnlineStore, files: Sequence[Path], report: "Report") -> None:
+    """Fill the state from a build's history, unless it was filled from one by `ingest`.
+
+    A file whose mark is there was taken to its end; one that was cut off goes on.
+
+    Args:
+        store: the state.
+        files: one for each source, in their order.
+        report: told the progress.
+    """
+    marks = {name for name in store.offsets() if name.startswith(_HISTORY)}
+    if marks - {f"{_HISTORY}{file.name}" for file in files}:
+        return
+    for source, file in enumerate(files):
+        if f"{_HISTORY}{file.name}" not in marks:
+            fill(store, file, file.name, report, source)
 
 
 def fill(
