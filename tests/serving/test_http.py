@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +14,7 @@ from endpoint import Answered, post, read, serving
 from groundplan.errors import EngineError, InputError
 from groundplan.serving.breaker import Open
 from groundplan.serving.connection import Limits
-from groundplan.serving.http import BODY, Call
+from groundplan.serving.http import BODY, Call, read_body
 from groundplan.serving.stages import Refused
 
 DATE = b"date"
@@ -267,3 +267,17 @@ def test_a_server_that_stops_answers_first() -> None:
 
     answer, rest = asyncio.run(run())
     assert (answer.status, answer.headers[b"connection"], rest) == (200, b"close", b"")
+
+
+def test_half_a_body_is_none() -> None:
+    """Where the client is gone before its body has come, what came of it does not count."""
+    coming: list[dict[str, Any]] = [
+        {"type": "http.request", "body": b'{"id": 1}\n', "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> dict[str, Any]:
+        return coming.pop(0)
+
+    with pytest.raises(InputError, match="gone"):
+        asyncio.run(read_body({"headers": []}, receive, 1_000))

@@ -190,8 +190,9 @@ def timeout_us(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
     Raises:
         InputError: the header is no whole number of ms above 0.
     """
-    for name, value in headers:
+    for name, sent in headers:
         if name == TIMEOUT:
+            value = sent.strip(b" \t")  # no part of it, though not every parser takes it off
             if not value.isdigit() or len(value) > 18 or not int(value):
                 shown = value[:20].decode("latin-1")
                 raise InputError(

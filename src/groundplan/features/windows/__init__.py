@@ -10,10 +10,10 @@ from groundplan.features.windows.distinct import Distinct
 from groundplan.features.windows.first import First
 from groundplan.features.windows.last import Last
 from groundplan.features.windows.lookup import Lookup
-from groundplan.features.windows.max import Max
+from groundplan.features.windows.max import MAX
 from groundplan.features.windows.mean import Mean
 from groundplan.features.windows.measure import MISSING, Measure
-from groundplan.features.windows.min import Min
+from groundplan.features.windows.min import MIN
 from groundplan.features.windows.share import Share
 from groundplan.features.windows.since import Since
 from groundplan.features.windows.std import Std
@@ -24,8 +24,8 @@ FUNCTIONS: Final[dict[str, Function]] = {
     "count": Count(),
     "sum": Sum(),
     "mean": Mean(),
-    "min": Min(),
-    "max": Max(),
+    "min": MIN,
+    "max": MAX,
     "std": Std(),
     "last": Last(),
     "first": First(),
@@ -37,6 +37,8 @@ FUNCTIONS: Final[dict[str, Function]] = {
 __all__ = [
     "EVER",
     "FUNCTIONS",
+    "MAX",
+    "MIN",
     "MISSING",
     "Count",
     "Distinct",
@@ -45,10 +47,8 @@ __all__ = [
     "Function",
     "Last",
     "Lookup",
-    "Max",
     "Mean",
     "Measure",
-    "Min",
     "Series",
     "Share",
     "Since",
