@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from groundplan.constraints import FIELDS, Answers
 from groundplan.constraints.answers import RECORDS
+from groundplan.constraints.cron import Cron, Zone, longest_gap
 from groundplan.constraints.kind import Choice, Count, Duration, Flag, Fraction, Rate, Size
 from groundplan.decision.case import Case
 from groundplan.decision.costs import Cost, Costs, reference
@@ -106,6 +107,10 @@ def _values(key: str) -> st.SearchStrategy[Any]:
         drawn = st.floats(0, 1)
     elif isinstance(kind, Duration | Rate | Count | Size):
         drawn = st.integers(kind.least, kind.most)
+    elif isinstance(kind, Cron):
+        drawn = st.sampled_from(("0 3 * * *", "*/5 8-18 * JAN-MAR MON-FRI", "* * * * *"))
+    elif isinstance(kind, Zone):
+        drawn = st.sampled_from(("UTC", "Europe/Berlin", "America/New_York"))
     else:
         drawn = st.just("something")
     if key in NEAR:
@@ -123,6 +128,9 @@ def random_answers(draw: st.DrawFn) -> Answers:
         )
     if values["system.output"] != "answer":
         values |= {"latency.streamed": False, "freshness.knowledge": None}
+    score = values["schedule.score"]
+    if score is not None and longest_gap(score) > values["freshness.predictions"]:
+        values["schedule.score"] = None
     engines = draw(st.sampled_from([{}, {}, {"scores": "redis://a"}, {"language_model": "m"}]))
     return _answers(values, engines)
 

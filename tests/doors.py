@@ -100,7 +100,10 @@ def application() -> Starlette:
     async def fail(_: Request) -> Response:
         raise RuntimeError("of the kind that nobody expected")
 
-    paths = ("/predict", "/events", "/health/live", "/health/ready", "/v2/models/m/infer", "/other")
+    paths = (
+        *("/predict", "/events", "/health/live", "/health/ready", "/v2/models/m/infer", "/other"),
+        *("/scores", "/scores/k", "/versions"),
+    )
     return Starlette(
         routes=[
             *(Route(path, answer, methods=["GET", "POST"]) for path in paths),

@@ -11,7 +11,7 @@ from uvicorn.server import ServerState
 
 from groundplan.plan import Fallback, Plan, Retraining, Stage
 from groundplan.serving.connection import Connection, Limits
-from groundplan.serving.http import Application, Call, Endpoint, application
+from groundplan.serving.http import Application, Call, Endpoint, Lookup, application
 from groundplan.serving.lane import Check, Lane, LaneConnection
 from groundplan.serving.metrics import Metrics
 
@@ -69,6 +69,12 @@ def post(body: bytes, *headers: bytes, path: bytes = b"/predict", host: bytes = 
     return b"POST " + path + b" HTTP/1.1\r\n" + b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
+def get(target: bytes, *headers: bytes, host: bytes = b"h") -> bytes:
+    """A plain GET as a client library sends it."""
+    lines = [b"host: " + host, *headers]
+    return b"GET " + target + b" HTTP/1.1\r\n" + b"\r\n".join(lines) + b"\r\n\r\n"
+
+
 async def read(reader: asyncio.StreamReader) -> Answered:
     """The next answer on a connection."""
     head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)).split(b"\r\n")
@@ -87,20 +93,23 @@ async def serving(
     headroom: int = 20 * MS,
     short: bool = True,
 ) -> AsyncIterator[Running]:
-    """A server whose `/predict` answers with a function, on the loop that the test runs on.
+    """A server whose `/predict` and `/scores/{key}` answer with a function, on the test's loop.
 
     Args:
         answer: from a call to the body.
         check: asked before it, on the short way.
         limits: of connections.
         headroom: how long a request may wait behind a queue that stands, µs.
-        short: whether plain posts take the short way.
+        short: whether plain requests take the short way.
     """
     design = plan(headroom=headroom, a=MS)
     metrics = Metrics(design, "b")
     endpoints = {"/predict": Endpoint(answer, "/predict", metrics)}
-    app = application(endpoints, {}, metrics, {}, lifespan=_no_lifespan, plan=design)
-    lane, state, bounds = Lane(app.posts, check), ServerState(), limits or Limits()
+    lookups = [Lookup("/scores/", "key", Endpoint(answer, "/scores/{key}", metrics))]
+    app = application(
+        endpoints, {}, metrics, {}, lifespan=_no_lifespan, plan=design, lookups=lookups
+    )
+    lane, state, bounds = Lane(app.posts, check, app.lookups), ServerState(), limits or Limits()
     config = uvicorn.Config(app, log_level="warning", timeout_keep_alive=bounds.idle_s)
     config.load()
     made: set[Connection] = set()

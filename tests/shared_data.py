@@ -17,3 +17,20 @@ def fraud_transactions() -> Path:
     if not path.exists():
         pytest.skip(f"the published transactions are not at {path}")
     return path
+
+
+def telco_churn() -> Path:
+    """IBM's Telco-Customer-Churn.csv as it was published, or a skip; 7,043 rows."""
+    return _there("tabular_telco_churn/Telco-Customer-Churn.csv")
+
+
+def credit_default() -> Path:
+    """UCI's default of credit card clients without its ID column, or a skip; 30,000 rows."""
+    return _there("tabular_credit_default/default_of_credit_card_clients.parquet")
+
+
+def _there(name: str) -> Path:
+    path = SHARED / name
+    if not path.exists():
+        pytest.skip(f"the published table is not at {path}")
+    return path

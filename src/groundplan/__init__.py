@@ -32,23 +32,33 @@ if TYPE_CHECKING:
         Tiers,
         XGBoost,
     )
+    from groundplan.models.bands import Bands
+    from groundplan.models.codes import Reasons
+    from groundplan.models.folds import Folds
+    from groundplan.patterns.batch.lookups.lookup import Scores
     from groundplan.plan import Plan
     from groundplan.project import Project
+    from groundplan.scores.publication import Publication
 
 __version__: Final = "0.1.0"
 
 _HOMES: Final = {
     "Answers": "constraints",
+    "Bands": "models.bands",
     "BoostedTrees": "models",
     "Decision": "decision",
     "FeatureSet": "features",
+    "Folds": "models.folds",
     "Function": "models",
     "GroundplanError": "errors",
     "Logistic": "models",
     "Onnx": "models",
     "Plan": "plan",
     "Project": "project",
+    "Publication": "scores.publication",
+    "Reasons": "models.codes",
     "Remote": "engines.inference",
+    "Scores": "patterns.batch.lookup",
     "Source": "features",
     "Split": "models",
     "Table": "features",
@@ -65,16 +75,21 @@ _HOMES: Final = {
 
 __all__ = [
     "Answers",
+    "Bands",
     "BoostedTrees",
     "Decision",
     "FeatureSet",
+    "Folds",
     "Function",
     "GroundplanError",
     "Logistic",
     "Onnx",
     "Plan",
     "Project",
+    "Publication",
+    "Reasons",
     "Remote",
+    "Scores",
     "Source",
     "Split",
     "Table",

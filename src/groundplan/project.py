@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 ANSWERS: Final = "groundplan.toml"
 SYSTEM: Final = "system.py"
-EXAMPLES: Final = ("fraud", "blank")
+EXAMPLES: Final = ("fraud", "churn", "credit", "blank")
 
 
 class Project:

@@ -115,16 +115,17 @@ def test_serve_and_verify_without_a_build_say_what_to_run(tmp_path: Path) -> Non
 
 
 def test_a_pattern_that_is_only_planned_says_so(tmp_path: Path) -> None:
-    """Building a batch system is refused with what this version does do."""
-    folder = tmp_path / "churn"
+    """Building a ranking system is refused with what this version does do."""
+    folder = tmp_path / "films"
     groundplan("new", folder, "--from", "fraud")
     file = folder / "groundplan.toml"
-    text = file.read_text().replace('predictions = "0s"', 'predictions = "24h"')
-    text = text.replace('features = "1s"', 'features = "24h"').replace("unforeseen", "foreseen")
+    text = file.read_text().replace('output = "score"', 'output = "ranking"')
+    text = text.replace("per_request = 1", "per_request = 1_000_000").replace("audit", "none")
     file.write_text(text)
     done = groundplan("build", folder)
     assert done.returncode == 1
-    assert "decide batch" in done.stderr
+    assert "decide ranking" in done.stderr
+    assert "(it does batch, realtime)" in done.stderr
 
 
 def test_an_error_in_system_py_names_its_line(tmp_path: Path) -> None:

@@ -58,16 +58,18 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 def test_every_command_of_the_readme_runs(tmp_path: Path, environment: dict[str, str]) -> None:
     """The README followed word for word, in an empty folder, prints what it shows."""
-    port = free_port()
+    port, other = free_port(), free_port()
     text = (ROOT / "README.md").read_text().replace(":8000", f":{port}")
     text = text.replace("groundplan serve card-fraud", f"groundplan serve card-fraud --port {port}")
+    text = text.replace(":8001", f":{other}").replace("--port 8001", f"--port {other}")
     found = list(commands(text))
     assert len(found) >= 8
     servers: list[subprocess.Popen[bytes]] = []
     try:
         for command, expected in found:
             if command.endswith("&"):
-                servers.append(_server(command, tmp_path, environment, port))
+                at = other if str(other) in command else port
+                servers.append(_server(command, tmp_path, environment, at))
                 continue
             done = subprocess.run(
                 command,

@@ -60,6 +60,10 @@ def document() -> dict[str, Any]:
         ("candidates", "per_request", 0),
         ("policy", "memory", "24gb"),
         ("policy", "fine_tuning", "no"),
+        ("schedule", "score", "daily"),
+        ("schedule", "missed", "wait"),
+        ("schedule", "time_zone", "New York"),
+        ("schedule", "timeout", "6 hours"),
     ],
 )
 def test_the_schema_refuses_what_is_refused(table: str, key: str, value: object) -> None:

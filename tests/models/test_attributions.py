@@ -2,6 +2,7 @@ import itertools
 import math
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import lightgbm
@@ -11,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundplan.errors import BuildError, InputError
-from groundplan.models import arrays
+from groundplan.models import arrays, attributions, summed
 from groundplan.models.attributions import Attributions
 from groundplan.models.boosted import BoostedTrees, Trees
+from groundplan.models.cells import Cells, distinct
 from groundplan.models.scorer import Floats
 from model_rows import drawn_rows
 
@@ -94,6 +96,98 @@ def test_contributions_equal_lightgbm(  # hypothesis draws each
         assert abs(base - theirs[-1]) < 1e-9
         probability = 1 / (1 + math.exp(-(contributions.sum() + base)))
         assert trees.score(row) == pytest.approx(probability, abs=1e-12)
+
+
+def bits(exact: Attributions, rows: Floats) -> bytes:
+    """The contributions to each row, asked for one by one."""
+    return np.array([exact.row(row).contributions for row in rows]).tobytes()
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    rows=st.integers(30, 400),
+    width=st.integers(1, 12),
+    leaves=st.integers(2, 40),
+    use_missing=st.booleans(),
+    zero_as_missing=st.booleans(),
+    budget=st.sampled_from([0, 2_000, 50_000, 32 << 20]),
+    chunk=st.sampled_from([13, 100, 1 << 14]),
+    block=st.sampled_from([29, 64, 1 << 18]),
+    repeats=st.integers(1, 4),
+)
+def test_many_rows_have_the_bits_of_each_alone(
+    seed: int,
+    rows: int,
+    width: int,
+    leaves: int,
+    use_missing: bool,
+    zero_as_missing: bool,
+    budget: int,
+    chunk: int,
+    block: int,
+    repeats: int,
+) -> None:
+    """For any model and budget, with rows that stand once or often and cut up anyhow, each row
+    gets the very bits that it gets alone.
+    """
+    trees, asked = grown(
+        seed,
+        rows,
+        width,
+        num_leaves=leaves,
+        use_missing=use_missing,
+        zero_as_missing=zero_as_missing,
+    )
+    exact = Attributions.of(trees, budget)
+    expected = bits(exact, asked)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attributions, "_CHUNK", chunk)
+        patch.setattr(attributions, "_BLOCK", block)
+        patch.setattr(summed, "_NUMBERS", 1 << (seed % 12))
+        found = exact.rows(np.tile(asked, (repeats, 1)))
+    assert found.tobytes() == expected * repeats
+
+
+def test_rows_in_the_same_cells_are_answered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many copies of few rows cost the tables no more than the few; hashes that meet by chance
+    change nothing.
+    """
+    trees, asked = grown(4, 300, 6, num_leaves=15)
+    exact = Attributions.of(trees)
+    expected = bits(exact, asked)
+    cells = Cells.of(trees.parsed.trees).find_all(np.tile(asked, (50, 1)))
+    alike = distinct(cells)
+    assert alike is not None
+    first, stands = alike
+    assert len(first) <= len(asked)
+    assert (cells[:, first][:, stands] == cells).all()
+    assert distinct(cells[:, first]) is None  # nothing to spare
+
+    # By the factor 0 of every feature, all rows have one number.
+    zero = SimpleNamespace(integers=lambda *_, **__: np.uint64(0))
+    monkeypatch.setattr(np.random, "default_rng", lambda _: zero)
+    assert distinct(cells) is None
+    assert exact.rows(np.tile(asked, (3, 1))).tobytes() == expected * 3
+
+
+def test_threads_may_ask_for_many_rows_at_once() -> None:
+    """Rows that several threads ask for at the same time get their own contributions."""
+    trees, asked = grown(8, 400, 9, num_leaves=31)
+    exact = Attributions.of(trees, 5_000)
+    expected = bits(exact, asked)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(exact.rows, np.array_split(asked, 8) * 6))
+    assert np.concatenate(found).tobytes() == expected * 6
+
+
+def test_cells_of_many_rows_are_those_of_each() -> None:
+    """A matrix falls into the cells into which its rows fall one by one."""
+    trees, asked = grown(9, 300, 7, num_leaves=31, zero_as_missing=True)
+    cells = Cells.of(trees.parsed.trees)
+    starts = np.array([cells.numbers(feature).start for feature in cells.features])
+    found = (cells.find_all(asked) + starts[:, None]).T
+    assert found.tolist() == [cells.find(row) for row in asked]
 
 
 def by_definition(trees: Trees, row: Floats) -> list[float]:
@@ -222,6 +316,7 @@ def test_a_leaf_with_many_features_has_a_table_of_its_own() -> None:
     assert exact.lone_leaves > 100
     expected = lightgbm_contributions(trees, x[:100])[:, :-1]
     found = np.array([exact.row(row).contributions for row in x[:100]])
+    assert exact.rows(x[:100]).tobytes() == found.tobytes()
     assert np.abs(found - expected).max() < 1e-9
 
 
@@ -231,6 +326,7 @@ def test_trees_without_splits_leave_only_the_base() -> None:
     trees = BoostedTrees(trees=3).train(np.ones((40, 2)), y, ("a", "b"))
     contributions, base = Attributions.of(trees).row(np.array([1.0, 2.0]))
     assert contributions.tolist() == [0.0, 0.0]
+    assert Attributions.of(trees).rows(np.ones((3, 2))).tolist() == [[0.0, 0.0]] * 3
     assert base == pytest.approx(math.log(0.25 / 0.75))
 
 
@@ -252,3 +348,6 @@ def test_a_row_of_another_shape_is_refused() -> None:
     trees = BoostedTrees(trees=2).train(ROWS.x, ROWS.y, ROWS.names)
     with pytest.raises(InputError, match="6 values"):
         Attributions.of(trees).row(np.zeros(5))
+    with pytest.raises(InputError, match="6 values"):
+        Attributions.of(trees).rows(np.zeros((2, 5)))
+    assert Attributions.of(trees).rows(np.zeros((0, 6))).shape == (0, 6)

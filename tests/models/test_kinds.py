@@ -64,8 +64,8 @@ def test_a_build_says_which_kind_it_holds(trained: tuple[str, kinds.Model], tmp_
 
 
 def test_every_kind_is_explained(trained: tuple[str, kinds.Model], tmp_path: Path) -> None:
-    """Each family has an explainer that survives the disk and says how faithful it is; an exact
-    one adds up to the log-odds of the score.
+    """Each family has an explainer that survives the disk, says how faithful it is, and gives many
+    rows the bits of each; an exact one adds up to the log-odds of the score.
     """
     _, model = trained
     explainer = kinds.explain(model, ROWS.x)
@@ -74,8 +74,11 @@ def test_every_kind_is_explained(trained: tuple[str, kinds.Model], tmp_path: Pat
     loaded = kinds.load_explainer(tmp_path, kinds.load(tmp_path, globals().get))
     assert loaded.names == ROWS.names
     assert loaded.faithful == explainer.faithful
-    for row in ROWS.x[:50]:
+    rows = loaded.rows(ROWS.x[:50])
+    assert rows.tobytes() == explainer.rows(np.asfortranarray(ROWS.x[:50])).tobytes()
+    for row, many in zip(ROWS.x[:50], rows, strict=True):
         found, kept = explainer.row(row), loaded.row(row)
+        assert many.tobytes() == kept.contributions.tobytes()
         assert found.contributions.tolist() == kept.contributions.tolist()
         assert found.base == kept.base
         if "exact" in loaded.faithful:

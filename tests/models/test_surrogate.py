@@ -62,7 +62,7 @@ def test_it_survives_the_disk(tmp_path: Path) -> None:
     surrogate = Surrogate.of(Function(first_alone).train(ROWS.x, ROWS.y, ROWS.names), ROWS.x)
     surrogate.save(tmp_path)
     loaded = Surrogate.load(tmp_path)
-    assert (loaded.r2, loaded.rows) == (surrogate.r2, surrogate.rows)
+    assert (loaded.r2, loaded.judged) == (surrogate.r2, surrogate.judged)
     for row in ROWS.x[:20]:
         kept, found = surrogate.row(row), loaded.row(row)
         assert kept.contributions.tolist() == found.contributions.tolist()

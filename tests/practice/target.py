@@ -21,6 +21,12 @@ async def echo(request: Request) -> Response:
     return Response(await request.body(), headers={"x-seen": request.headers.get("x-sent", "")})
 
 
+async def path(request: Request) -> Response:
+    """Answer a GET with its path as it was sent, and what came with it."""
+    sent = request.scope["raw_path"] + b"?" + request.scope["query_string"]
+    return Response(sent + await request.body() + request.headers.get("content-type", "").encode())
+
+
 async def chunked(request: Request) -> Response:
     body = await request.body()
     return StreamingResponse(iter([body[:3], body[3:]]))
@@ -59,6 +65,7 @@ if __name__ == "__main__":
             Route(f"/{endpoint.__name__}", endpoint, methods=["POST"])
             for endpoint in (echo, chunked, header, peer, obey)
         ]
+        + [Route("/path/{rest:path}", path)]
     )
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
     print(listener.getsockname()[1], flush=True)

@@ -68,6 +68,13 @@ def test_each_body_meets_its_own_answer(url: str) -> None:
     assert summary.failures == {}
 
 
+def test_gets_ask_for_one_path_each(url: str) -> None:
+    """With `GET` a body is the path, as it is, percent signs too; nothing is posted."""
+    paths = [b"/path/%d?a=%%20%%C3%%BC" % row for row in range(50)]
+    for send in (load.run, load.in_process_of_its_own):
+        assert list(send(f"{url}/", paths, rate=1_000, method="GET").bodies) == paths
+
+
 def test_arrivals_are_poisson_and_follow_from_the_seed(closed_port: int) -> None:
     """Gaps are exponential about 1/rate; one seed is one schedule, whatever the server does."""
     target, bodies = f"http://127.0.0.1:{closed_port}/", [b""] * 4_000

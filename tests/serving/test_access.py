@@ -31,6 +31,9 @@ ROUTES = {
     ("POST", "/predict"): {"predict", "admin"},
     ("POST", "/v2/models/m/infer"): {"predict", "admin"},
     ("POST", "/events"): {"ingest", "admin"},
+    ("POST", "/scores"): {"predict", "admin"},
+    ("GET", "/scores/k"): {"predict", "admin"},
+    ("GET", "/versions"): {"predict", "admin"},
     ("GET", "/health/ready"): {"predict", "ingest", "admin"},
     ("GET", "/metrics"): {"admin"},
     ("GET", "/other"): {"admin"},
@@ -60,6 +63,9 @@ def test_what_no_rule_names_is_admin_s() -> None:
         ("POST", "//predict"),
         ("GET", "/v2x"),
         ("GET", "/consistency"),
+        ("GET", "/report"),
+        ("GET", "/scores"),
+        ("GET", "/versionsx"),
     ]:
         assert allowed(method, path) == {Role.ADMIN}
 

@@ -1,4 +1,4 @@
-"""The short way for posts gives the answers of the long one, and takes nothing it should not."""
+"""The short way gives the answers of the long one, and takes nothing it should not."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from endpoint import Answered, post, read, serving
+from endpoint import Answered, get, post, read, serving
 from groundplan.errors import EngineError, InputError
 from groundplan.serving.breaker import Open
 from groundplan.serving.connection import Limits
@@ -88,6 +88,63 @@ def test_both_ways_give_the_same_answer(
 
     short, long = asyncio.run(run())
     assert visible(short) == visible(long)
+
+
+PIECES = [b"a", b"%2F", b"/", b"%0A", b"%", b"%zz", b"%ff", b"+", b"..", b"%20", b"?", b"#", b"~"]
+STARTS = [
+    b"/scores/",
+    b"/scores/",
+    b"/scores/",
+    b"/scores",
+    b"//scores/",
+    b"/sc%6fres/",
+    b"/metrics",
+]
+
+
+PLAIN = [h for h in HEADERS if not h.startswith((b"content-length", b"transfer"))]
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    start=st.sampled_from(STARTS),
+    pieces=st.lists(st.sampled_from(PIECES) | st.binary(min_size=1, max_size=2), max_size=4),
+    headers=st.lists(st.sampled_from(PLAIN), max_size=3),
+    body=st.sampled_from([None, None, b"", b"ab"]),
+    cut=st.integers(0, 120),
+)
+def test_both_ways_answer_lookups_alike(
+    start: bytes, pieces: list[bytes], headers: list[bytes], body: bytes | None, cut: int
+) -> None:
+    """Whatever stands in the path, whole or in two parts, the answer is the general server's."""
+    length = [] if body is None else [b"content-length: %d" % len(body)]
+    request = get(start + b"".join(pieces), *headers, *length) + (body or b"")
+    parts = [part for part in (request[:cut], request[cut:]) if part]
+
+    async def run() -> tuple[Answered, Answered]:
+        async with serving(echo) as short, serving(echo, short=False) as long:
+            return await short.send(*parts), await long.send(*parts)
+
+    short, long = asyncio.run(run())
+    assert visible(short) == visible(long)
+
+
+def test_a_lookup_takes_the_short_way_with_all_of_its_parameter() -> None:
+    """Decoded, with slashes and line ends; what follows it on the connection is answered too."""
+
+    async def run() -> tuple[list[Answered], int]:
+        async with serving(echo) as server:
+            reader, writer = await server.connect()
+            writer.write(get(b"/scores/a%2Fb%0A/%C3%A9?x=1") + get(b"/scores/") + post(b"1"))
+            return [await read(reader) for _ in range(3)], len(server.lane._fields)
+
+    answers, known = asyncio.run(run())
+    assert [json.loads(answer.body) for answer in answers] == [
+        ["", "x=1", None, {"key": "a/b\n/é"}],
+        ["", "", None, {"key": ""}],
+        ["1", "", None, {}],
+    ]
+    assert known == 1
 
 
 class Case(NamedTuple):

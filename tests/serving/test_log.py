@@ -15,12 +15,14 @@ from pathlib import Path
 
 import duckdb
 import msgspec
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundplan.serving.log import (
     Log,
+    Lookup,
     Prediction,
     Retention,
     Row,
@@ -66,6 +68,19 @@ def _rows(ids: st.SearchStrategy[int | str]) -> st.SearchStrategy[list[Row]]:
         degraded=st.lists(st.text(), max_size=2),
         id=ids,
     )
+    read = st.builds(
+        Lookup,
+        at=st.just(0),
+        version=st.sampled_from(["v1", "v2"]),
+        build=st.sampled_from(["b1", "b2"]),
+        score=st.floats(0, 1),
+        decision=st.sampled_from(["leave", "offer"]),
+        fallback=st.sampled_from(["", "overall average"]),
+        timings=st.dictionaries(st.sampled_from(["lookup", "log"]), st.integers(0, 2**40)),
+        degraded=st.lists(st.text(), max_size=2),
+        event=_bodies | st.just(b""),
+        id=ids,
+    )
     took = st.builds(
         Taken,
         at=st.just(0),
@@ -74,7 +89,7 @@ def _rows(ids: st.SearchStrategy[int | str]) -> st.SearchStrategy[list[Row]]:
         build=st.sampled_from(["", "b1"]),
         pending=st.booleans(),
     )
-    rows = st.lists(answered | took | st.just(Stored(0)), max_size=12)
+    rows = st.lists(answered | read | took | st.just(Stored(0)), max_size=12)
     return rows.map(lambda r: [msgspec.structs.replace(row, at=n) for n, row in enumerate(r)])
 
 
@@ -265,6 +280,38 @@ def test_the_newest_answer_about_an_event_is_found(tmp_path: Path, id: int | str
         log.close()
     assert find(tmp_path, str(id)) == found
     assert find(tmp_path, "7") is None
+
+
+@pytest.mark.parametrize("id", [77, "ü-77"])
+def test_the_newest_lookup_of_a_key_is_found(tmp_path: Path, id: int | str) -> None:
+    """As a lookup and not as a prediction, from a journal as from Parquet."""
+    log, other = Log(tmp_path), "770" if isinstance(id, str) else 770
+    rows = [
+        Lookup(at, "v1", "b1", 0.5, "leave", "", {"lookup": 2}, [], b"", id if at < 3 else other)
+        for at in (1, 2, 3)
+    ]
+    for row in rows:
+        log.append(row)
+    for _ in range(2):
+        assert find(tmp_path, str(id), Lookup) == rows[1]
+        assert find(tmp_path, str(id)) is None
+        log.close()
+
+
+def test_a_file_from_before_lookups_is_read(tmp_path: Path) -> None:
+    """Its columns lack what only lookups have; rows and tables come as they were."""
+    for number in range(2):
+        log = Log(tmp_path)
+        log.append(prediction(number, 1.0))
+        log.close()
+    first, _ = sorted(tmp_path.iterdir())
+    old = pq.read_table(first)
+    pq.write_table(old.drop_columns(["version", "fallback"]), first)
+    assert [row.at for row in read(tmp_path)] == [0, 1]
+    assert table(tmp_path, ["version", "score"]).to_pylist() == [
+        {"version": None, "score": 0.25},
+        {"version": None, "score": 0.25},
+    ]
 
 
 def test_what_is_old_or_too_much_is_removed(tmp_path: Path) -> None:

@@ -20,7 +20,10 @@ from groundplan.cli.keys import keys
 from groundplan.cli.new import new
 from groundplan.cli.plan import plan
 from groundplan.cli.replay import replay
+from groundplan.cli.rollback import rollback
+from groundplan.cli.schedule import schedule
 from groundplan.cli.schema import schema
+from groundplan.cli.score import score
 from groundplan.cli.serve import serve
 from groundplan.cli.verify import verify
 from groundplan.errors import GroundplanError
@@ -71,6 +74,9 @@ for command in (
     features,
     ingest,
     build,
+    score,
+    rollback,
+    schedule,
     serve,
     keys,
     verify,

@@ -9,6 +9,7 @@ import click
 from groundplan.cli.arguments import json_option, project_argument
 from groundplan.decision import PATTERNS, report
 from groundplan.project import Project
+from groundplan.units import duration, show_duration
 
 
 @click.command()
@@ -105,6 +106,9 @@ def _change(change: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _value(value: Any) -> str:
+    """A value as people read it; the last one before a round duration is `under` that."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, str) and value.endswith("999us"):
+        return f"under {show_duration(duration(value) + 1)}"
     return f"{value:,}" if isinstance(value, int) else str(value)

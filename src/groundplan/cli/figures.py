@@ -10,9 +10,63 @@ _TIERS = (
     *("precision", "recall", "amount", "of it fraud"),
 )
 
+_FIGURES = (
+    ("roc_auc", "ROC AUC"),
+    ("average_precision", "average precision"),
+    ("log_loss", "log loss"),
+    ("brier", "Brier score"),
+    ("calibration_error", "calibration error"),
+)
+_DECISIONS = ("decision", "above score", "share", "of them positive", "of all positives")
+
 
 def show(build: Build) -> None:
     """Print what a build was made from and how good it is."""
+    if "tiers" in build.manifest.report:
+        _realtime(build)
+    else:
+        _batch(build)
+
+
+def _batch(build: Build) -> None:
+    """Folds, decisions by their own names, costs and groups; the page shows the rest."""
+    manifest = build.manifest
+    report, out = manifest.report, console()
+    heading(out, f"build {manifest.build} of {manifest.system}")
+    rows = report["rows"]
+    out.print(
+        f"{manifest.data['rows']:,} rows, {len(manifest.features['names'])} features; trained on "
+        f"{rows['train']:,}, judged on {rows['test']:,} ({rows['test_positive']:,} positive): "
+        f"{report['judge']}"
+    )
+    heading(out, "Figures, with 95 % intervals over resampled keys")
+    models = report["models"]
+    table(
+        out,
+        ("", *(model["name"] for model in models)),
+        [(said, *(_interval(model[name]) for model in models)) for name, said in _FIGURES],
+    )
+    if report["repeated"]:
+        heading(out, f"ROC AUC beside published figures; ours over {report['repeated']['says']}")
+        table(out, ("model", "ROC AUC", ""), _beside(report))
+    heading(out, "Decisions, by cuts that were chosen on other rows")
+    table(out, _DECISIONS, [_decided(each) for each in report["decisions"]], right=_DECISIONS[1:])
+    if report["bill"]:
+        bill = {name: cost["value"] for name, cost in report["bill"].items()}
+        out.print(
+            f"\nthey cost {bill['decided']:,.2f} a row; acting on nobody {bill['nobody']:,.2f}, on "
+            f"everybody {bill['everybody']:,.2f}"
+        )
+    for told in report["fairness"]:
+        heading(out, f"By {told['attribute']}")
+        heads = (told["attribute"], "rows", "positive", *told["decisions"], "TPR", "FPR", "ROC AUC")
+        table(out, heads, [_group(group) for group in told["groups"]], right=heads[1:])
+    _gate(report, build)
+    out.print("report.html there shows calibration, lift, costs, reasons and groups")
+
+
+def _realtime(build: Build) -> None:
+    """One test period, tiers of transactions."""
     manifest = build.manifest
     report = manifest.report
     out = console()
@@ -56,11 +110,47 @@ def show(build: Build) -> None:
             f"\nthey cost {bill['decided']:,.0f}; approving everything {bill['approve_all']:,.0f}, "
             f"declining everything {bill['decline_all']:,.0f}"
         )
-    gate = report["gate"]
+    _gate(report, build)
+
+
+def _gate(report: dict[str, Any], build: Build) -> None:
+    """Whether it may go live, and where it is."""
+    gate, out = report["gate"], console()
     out.print(f"\ngate ({gate['rule']}): {'passed' if gate['passed'] else 'NOT passed'}")
     if gate["simpler_would_do"]:
         out.print("the logistic regression does as well here: consider serving it instead")
     out.print(f"\n{build.folder}")
+
+
+def _beside(report: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Rows of ROC AUC and spread: ours, then the published ones."""
+    both = ((report["repeated"]["models"], "this build"), (report["published"], "published"))
+    return [
+        (name, f"{mean:.3f}" + ("" if spread is None else f" ± {spread:.3f}"), by)
+        for found, by in both
+        for name, (mean, spread) in found.items()
+    ]
+
+
+def _decided(each: dict[str, Any]) -> tuple[str, ...]:
+    """A row of the table of decisions."""
+    above = each["above"]
+    return (
+        each["decision"].replace("_", " "),
+        "" if above is None else f"{above:.4f}",
+        *(_share(each[name]["value"], ".1%") for name in ("share", "precision", "recall")),
+    )
+
+
+def _group(group: dict[str, Any]) -> tuple[str, ...]:
+    """A row of the table of a group; one with few rows of a class says so."""
+    shares = (group["rate"], *group["shares"], group["tpr"], group["fpr"])
+    return (
+        group["name"] + (" (few)" if group["small"] else ""),
+        f"{group['rows']:,}",
+        *(_share(each["value"], ".1%") for each in shares),
+        _share(group["roc_auc"]["value"], ".3f"),
+    )
 
 
 def _interval(interval: dict[str, float]) -> str:

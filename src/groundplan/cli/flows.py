@@ -8,7 +8,7 @@ from groundplan.decision import decide
 from groundplan.errors import ProjectError
 from groundplan.project import Project
 
-RUNNING: Final = ("realtime",)
+RUNNING: Final = ("batch", "realtime")
 """The patterns that this version builds and serves; the others are decided and planned."""
 
 

@@ -13,7 +13,9 @@ from groundplan import project
     type=click.Choice(project.EXAMPLES),
     default="blank",
     show_default=True,
-    help="fraud: a complete system that builds and serves. blank: the five questions.",
+    help="fraud: card transactions, scored inside the request. churn: customers who may leave, "
+    "scored every night. credit: the same for an auditor, with reason codes and groups. "
+    "blank: the five questions.",
 )
 def new(name: str, example: str) -> None:
     """Start a project in the folder NAME.
@@ -21,6 +23,7 @@ def new(name: str, example: str) -> None:
     \b
     Examples:
       groundplan new card-fraud --from fraud
+      groundplan new telco-churn --from churn
       groundplan new my-system
     """
     folder = project.new(name, example)

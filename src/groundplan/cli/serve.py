@@ -100,23 +100,39 @@ def serve(
     space: str,
     child: str | None,
 ) -> None:
-    """Serve the live build, on this machine alone unless --host says otherwise.
+    """Answer requests, on this machine alone unless --host says otherwise.
 
-    The first start fills the online state from the build's history; later ones find it as it
-    was left, also by a kill. An address that other machines reach needs a key for every route
-    but /health/live: `groundplan keys add` makes one.
+    An address that other machines reach needs a key for every route but /health/live:
+    `groundplan keys add` makes one.
+
+    \b
+    Every project:
+    GET  /health/live, /health/ready, /metrics, /openapi.json
+
+    Where requests are scored as they come (realtime), the live build serves. The first start
+    fills the online state from the build's history; later ones find it as it was left, also by
+    a kill.
 
     \b
     POST /predict     score an event; it becomes part of the history of the next
     POST /events      events and labels, one object or one a line
     /v2               the Open Inference Protocol, for the bare model
-    GET  /health/live, /health/ready, /metrics, /openapi.json
+
+    Where scores are published on a schedule (batch), the live version serves, and a new one is
+    picked up as soon as `groundplan score` has announced it. A key that was not scored gets an
+    average, which the answer says.
+
+    \b
+    GET  /scores/KEY  the published answer; ?FIELD=VALUE names the segment of a new key
+    POST /scores      {"keys": [...]}, all of one version
+    GET  /versions    which there are, and which answers
+    GET  /report      the figures of the build that scored
 
     \b
     Examples:
       groundplan serve card-fraud
-      groundplan serve card-fraud --processes 2 --rate 500/s
-      groundplan serve card-fraud --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem
+      groundplan serve churn --processes 2 --rate 500/s
+      groundplan serve churn --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem
     """
     from groundplan.cli.flows import flow
     from groundplan.cli.progress import progress

@@ -15,9 +15,18 @@ from groundplan.project import Project
 def verify(project: Project, seconds: float, as_json: bool) -> None:
     """Start a server, load it as promised, and hold every promise against what was measured.
 
-    The load are the events that followed the build's test period, at the promised throughput,
-    with Poisson arrivals, from a process of its own; latency counts from the moment at which a
-    request was due, so that a stalled server cannot hide behind a waiting client.
+    The load comes at the promised throughput, with Poisson arrivals, from a process of its own;
+    latency counts from the moment at which a request was due, so that a stalled server cannot
+    hide behind a waiting client.
+
+    Of `realtime`, the load are the events that followed the build's test period, and what was
+    served is recomputed offline. Of `batch`, it asks for keys of the live version and for some
+    that nobody scored, and what was served is held against the version's archive, bit for bit.
+
+    \b
+    Examples:
+      groundplan verify card-fraud
+      groundplan verify churn --seconds 60 --json
 
     Exit codes: 0 every promise holds, 2 one does not, 1 it could not be measured.
     """
@@ -37,7 +46,7 @@ def verify(project: Project, seconds: float, as_json: bool) -> None:
     out = console()
     heading(out, "One answer, as a client gets it")
     out.print_json(bytes(found.sample).decode(), highlight=False)
-    heading(out, f"Promises of {project.answers.system.name}, build {found.build}")
+    heading(out, f"Promises of {project.answers.system.name}, {found.served}")
     table(
         out,
         ("answer", "promised", "measured", ""),

@@ -12,6 +12,7 @@ from groundplan.constraints.answers import (
     Labels,
     Latency,
     Policy,
+    Schedule,
     System,
 )
 from groundplan.constraints.file import load, parse, render
@@ -32,6 +33,7 @@ __all__ = [
     "Latency",
     "Policy",
     "Question",
+    "Schedule",
     "System",
     "load",
     "parse",

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, NamedTuple, get_type_hints
 
 import msgspec
 
+from groundplan.constraints.cron import Cron, Zone
 from groundplan.constraints.kind import (
     Choice,
     Count,
@@ -20,6 +21,7 @@ from groundplan.constraints.kind import (
     Size,
     Text,
 )
+from groundplan.units import DAY, HOUR, SECOND
 
 
 class System(msgspec.Struct, frozen=True):
@@ -125,6 +127,45 @@ class Policy(msgspec.Struct, frozen=True):
     )
 
 
+class Schedule(msgspec.Struct, frozen=True):
+    """When commands run by themselves."""
+
+    build: Annotated[
+        str | None, Cron("0 1 * * 0"), "When `groundplan build` trains, as a cron expression."
+    ] = None
+    score: Annotated[
+        str | None,
+        Cron("0 3 * * *"),
+        "When `groundplan score` scores and publishes, as a cron expression.",
+    ] = None
+    verify: Annotated[
+        str | None,
+        Cron("0 5 * * *"),
+        "When `groundplan verify` measures every promise, as a cron expression.",
+    ] = None
+    time_zone: Annotated[str, Zone(), "The zone in which the expressions are read."] = "UTC"
+    missed: Annotated[
+        str,
+        Choice(("run", "skip")),
+        "A time that passed while nothing ran the schedule, or while the command was still at its "
+        "last run: run once now, or skip to the next time.",
+    ] = "run"
+    delta: Annotated[
+        bool, Flag(), "Does a scheduled run score only the rows whose inputs changed?"
+    ] = False
+    timeout: Annotated[
+        int,
+        Duration("6h", "h", least=SECOND, most=30 * DAY),
+        "How long a command may take before it is ended.",
+    ] = 6 * HOUR
+    alarm: Annotated[
+        str | None,
+        Text("mail -s groundplan ops@example.com"),
+        "A shell command that is run when a command fails or the scores are older than promised; "
+        "$GROUNDPLAN_REASON says what happened.",
+    ] = None
+
+
 class Answers(msgspec.Struct, frozen=True):
     """Everything that `groundplan.toml` says."""
 
@@ -135,6 +176,7 @@ class Answers(msgspec.Struct, frozen=True):
     candidates: Candidates
     interpretability: Interpretability
     policy: Policy = Policy()
+    schedule: Schedule = Schedule()
     engines: dict[str, str] = {}
 
 
@@ -158,10 +200,12 @@ RECORDS: Final[dict[str, type[msgspec.Struct]]] = {
     "candidates": Candidates,
     "interpretability": Interpretability,
     "policy": Policy,
+    "schedule": Schedule,
 }
 ENGINES: Final = {
     "online_store": "Online features, such as redis://localhost:6379/0.",
     "offline": "Offline compute, such as spark://localhost:7077.",
+    "batch": "Batch scoring, such as spark://localhost:7077.",
     "events": "Where events arrive, such as kafka://localhost:9092/transactions.",
     "scores": "Published scores, such as redis://localhost:6379/1.",
     "vectors": "The vector index, such as postgresql://localhost/vectors.",

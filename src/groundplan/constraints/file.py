@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from groundplan.constraints.answers import ENGINE, ENGINES, FIELDS, RECORDS, TABLES, Answers, Field
+from groundplan.constraints.cron import longest_gap, often
 from groundplan.constraints.kind import Kind, Plain, RefusedError, closest
 from groundplan.constraints.question import OF_TABLE
 from groundplan.errors import ConstraintError
+from groundplan.units import show_duration
 
 
 def load(path: Path) -> Answers:
@@ -193,6 +195,18 @@ class _Reading:
             rule = f"a request cannot choose among more than the catalog, which has {whole}"
             near = f"catalog = {some} or per_request = {whole}"
             self.problems.append(self._message("candidates.per_request", some, rule, near))
+        self._check_schedule(found.get("schedule.score"), found.get("freshness.predictions"))
+
+    def _check_schedule(self, score: str | None, promised: int | None) -> None:
+        """No run can keep a promise that is tighter than the pause between two of them."""
+        if score is None or promised is None or (gap := longest_gap(score)) <= promised:
+            return
+        between, most = show_duration(gap), show_duration(promised)
+        rule = f"its runs are up to {between} apart, and predictions may be at most {most} old"
+        tighter = often(promised)
+        near = f'predictions = "{show_duration(2 * gap)}" under [freshness]'
+        near = f'score = "{tighter}", or {near}' if tighter else near
+        self.problems.append(self._message("schedule.score", score, rule, near))
 
     def _message(self, key: str, value: object, rule: str, near: str) -> str:
         return f"{self.where}: {_cut(key)} = {_short(value)}: {rule}; write {near}"

@@ -13,8 +13,14 @@ ENGINES: Final = {
         "rediss": "redis:RedisStore",
         "unix": "redis:RedisStore",
     },
+    "scores": {
+        "redis": "redis:RedisScores",
+        "rediss": "redis:RedisScores",
+        "unix": "redis:RedisScores",
+    },
     "events": {"kafka": "kafka:KafkaStream"},
     "offline": {"spark": "spark:SparkOffline"},
+    "batch": {"spark": "spark:SparkBatch"},
 }
 """By role and scheme of the URL, the module of this room and the adapter in it."""
 

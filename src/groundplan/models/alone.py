@@ -17,7 +17,7 @@ from groundplan.models.arrays import Arrays
 from groundplan.models.cells import Cells
 from groundplan.models.groups import Leaf
 from groundplan.models.scorer import Floats, Indices
-from groundplan.models.tabled import Numbers, digits
+from groundplan.models.tabled import Numbering, Numbers, digits
 
 
 class Alone:
@@ -30,6 +30,8 @@ class Alone:
         starts: int64[parts], where the leaf's table starts.
         factors: float64[parts, 2], of the number that is read: where the feature is not met,
             which is 1, and where it is met.
+        digits: uint16[cells, leaves], what each cell adds to the state of each leaf.
+        feature: int64[parts], of each part.
         numbers: uint16[leaves], where the states of a row will stand.
         parts: float64[parts], where its contributions are to go.
     """
@@ -41,9 +43,12 @@ class Alone:
         bit: Indices,
         starts: Indices,
         factors: Floats,
+        digits: Numbers,
+        feature: Indices,
         numbers: Numbers,
         parts: Floats,
     ) -> None:
+        self._digits, self._feature = digits, feature
         self._entries, self._numbers, self._parts = entries, numbers, parts
         self._owner, self._starts = owner, starts
         self._set, self._others = 1 << bit, ~(1 << bit)
@@ -59,6 +64,8 @@ class Alone:
             held["alone.bit"],
             held["alone.starts"],
             held["alone.factors"],
+            held["digits"][:, held["digits"].shape[1] - len(numbers) :],
+            held["feature"][held["tabled.parts"].item() :][: len(parts)],
             numbers,
             parts,
         )
@@ -93,6 +100,20 @@ class Alone:
         met = (state & self._set) != 0
         self._entries.take((state & self._others) + self._starts, out=self._parts, mode="clip")
         np.multiply(self._parts, self._factors.take(self._pairs + met), out=self._parts)
+
+    def add(self, cells: Cells, found: Indices, out: Floats) -> None:
+        """Adds the contributions of many rows, leaf by leaf; arguments as of `Tabled.add`."""
+        numbering = Numbering(cells, found)
+        factors = self._factors.reshape(-1, 2)
+        start = 0
+        for leaf, width in enumerate(np.bincount(self._owner).tolist()):
+            features = self._feature[start : start + width].tolist()
+            state = numbering.of(self._digits[:, leaf], features)
+            for part, feature in enumerate(features, start):
+                read = self._entries[(state & self._others[part]) + self._starts[part]]
+                read *= factors[part].take((state & self._set[part]) != 0)
+                out[feature] += read
+            start += width
 
 
 def _table(leaf: Leaf) -> Floats:

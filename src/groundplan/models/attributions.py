@@ -10,10 +10,10 @@ import numpy.typing as npt
 from groundplan.errors import BuildError
 from groundplan.models import arrays
 from groundplan.models.alone import Alone
-from groundplan.models.cells import Cells
+from groundplan.models.cells import Cells, Places, distinct
 from groundplan.models.explainer import EXACT, Attribution, Forested
 from groundplan.models.groups import chosen
-from groundplan.models.scorer import Floats, Indices, checked_row
+from groundplan.models.scorer import Floats, Indices, checked_matrix, checked_row
 from groundplan.models.summed import Summed
 from groundplan.models.tabled import Tabled
 
@@ -21,6 +21,9 @@ FILE: Final = "attributions.tables"
 
 BUDGET: Final = 128 << 20
 """Bytes that the tables of a model may take."""
+
+_BLOCK: Final = 1 << 18  # rows among which those in the same cells are looked for
+_CHUNK: Final = 1 << 14  # rows whose cells and sums stay in the cache, table after table
 
 
 class Attributions:
@@ -159,6 +162,43 @@ class Attributions:
             sums = np.bincount(self._feature, self._parts, len(self.names))
         contributions = sums.view(np.float64)  # it is, but for the stubs, which know integers alone
         return Attribution(contributions, self.base)
+
+    def rows(self, matrix: Floats) -> Floats:
+        """The contributions to many rows, float64[n, F]: the very bits of `row` for each.
+
+        Rows that fall into the same cells are answered once where that spares enough. Beside the
+        answer it takes some 100 MB, however many rows there are. Threads may ask at once, and
+        the work lets go of the GIL; a call has a fixed cost, of a hundred rows or so.
+
+        Raises:
+            InputError: the rows have another width.
+        """
+        matrix = checked_matrix(matrix, len(self.names))
+        found = np.zeros(matrix.shape)
+        for start in range(0, len(matrix), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            self._block(self._cells.find_all(matrix[block]), found[block])
+        return found
+
+    def _block(self, cells: Places, found: Floats) -> None:
+        """Writes the contributions of rows in these cells, int32[used features, n]."""
+        alike = distinct(cells)
+        if alike is not None:
+            first, stands = alike
+            answers = np.zeros((len(first), found.shape[1]))
+            self._chunks(cells[:, first], answers)
+            answers.take(stands, axis=0, out=found, mode="clip")
+        elif len(cells):
+            self._chunks(cells, found)
+
+    def _chunks(self, cells: Places, found: Floats) -> None:
+        for start in range(0, len(found), _CHUNK):
+            chunk = slice(start, start + _CHUNK)
+            some = cells[:, chunk].astype(np.int64)
+            sums = np.zeros((found.shape[1], some.shape[1]))
+            for way in (self._tabled, self._alone, self._summed):
+                way.add(self._cells, some, sums)
+            found[chunk] = sums.T
 
 
 def _cells(held: arrays.Arrays) -> Cells:

@@ -2,7 +2,7 @@
 
 import ctypes
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from groundplan.errors import BuildError
-from groundplan.models import lightgbm_text
+from groundplan.models import lightgbm_text, monotone
 from groundplan.models.file import sealed, unsealed
 from groundplan.models.scorer import (
     Bools,
@@ -46,6 +46,11 @@ class BoostedTrees(msgspec.Struct, frozen=True):
         bins: the most distinct values of an input that a split can tell apart.
         seed: of whatever is drawn; nothing is while `feature_share` is 1.
         threads: that train; the trees do not depend on it.
+        monotone: by input, 1 where the score never falls as the input rises, -1 where it never
+            rises; every tree is held to it, for all rows.
+
+    Raises:
+        DefinitionError: a direction is neither 1 nor -1.
     """
 
     trees: int = 100
@@ -57,6 +62,15 @@ class BoostedTrees(msgspec.Struct, frozen=True):
     bins: int = 1023
     seed: int = 0
     threads: int = 1
+    monotone: Mapping[str, int] = {}
+
+    def __post_init__(self) -> None:
+        """Refuses directions that are none."""
+        monotone.check(self.monotone)
+
+    def __repr__(self) -> str:
+        """As it is written, without directions where none are asked for."""
+        return monotone.shown(self)
 
     def train(
         self, x: Floats, y: Bools, names: tuple[str, ...], progress: Progress | None = None
@@ -71,6 +85,7 @@ class BoostedTrees(msgspec.Struct, frozen=True):
 
         Raises:
             InputError: shapes or names do not fit each other.
+            DefinitionError: a direction is asked of an input that is not there.
             BuildError: only one class is present, or LightGBM refuses the settings.
         """
         x, y = checked_training(x, y, tuple(names))
@@ -81,17 +96,19 @@ class BoostedTrees(msgspec.Struct, frozen=True):
 
         try:
             booster = lightgbm.train(
-                self._settings(),
+                self._settings(names),
                 lightgbm.Dataset(x, y.astype(np.float64), feature_name=list(names)),
                 self.trees,
                 callbacks=[report],
             )
         except lightgbm.basic.LightGBMError as error:
             raise BuildError(f"LightGBM cannot train {self}: {error}") from error
-        return Trees(booster.model_to_string())
+        trees = Trees(booster.model_to_string())
+        monotone.hold(trees.parsed, self.monotone)
+        return trees
 
-    def _settings(self) -> dict[str, Any]:
-        return {
+    def _settings(self, names: tuple[str, ...]) -> dict[str, Any]:
+        settings: dict[str, Any] = {
             "objective": "binary",
             "num_leaves": self.leaves,
             "learning_rate": self.learning_rate,
@@ -105,6 +122,11 @@ class BoostedTrees(msgspec.Struct, frozen=True):
             "force_row_wise": True,
             "verbosity": -1,
         }
+        if self.monotone:
+            settings["monotone_constraints"] = monotone.ways(self.monotone, names)
+            # The freer ways, "intermediate" and "advanced", now and then grow trees that break it.
+            settings["monotone_constraints_method"] = "basic"
+        return settings
 
 
 class Trees:

@@ -3,13 +3,18 @@
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from math import isnan
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from groundplan.models.forest import Node, Tree
-from groundplan.models.scorer import Floats
+from groundplan.models.scorer import Floats, Indices
+
+Places = npt.NDArray[np.int32]
+"""Cells of many rows: for each used feature the cell, counted from the feature's first."""
+
+_PAYS: Final = 0.8  # the share of distinct rows from which answering each of them once is no gain
 
 
 class Cells:
@@ -34,6 +39,7 @@ class Cells:
         self._slices = {
             feature: slice(start, missing + 1) for feature, start, missing, _ in self._places
         }
+        self._order = {feature: place for place, feature in enumerate(self.cuts)}
         self._values = {
             feature: np.array([*ordered, np.inf, np.nan]) for feature, _, _, ordered in self._places
         }
@@ -71,3 +77,42 @@ class Cells:
             value = values[feature]
             found.append(missing if isnan(value) else start + bisect_left(ordered, value))
         return found
+
+    def find_all(self, matrix: Floats) -> Places:
+        """The cells of many rows, float64[n, F] to int32[used features, n]."""
+        found = np.empty((len(self._places), len(matrix)), dtype=np.int32)
+        for places, (feature, _, _, ordered) in zip(found, self._places, strict=True):
+            values = np.ascontiguousarray(matrix[:, feature])
+            places[:] = np.searchsorted(self._values[feature][: len(ordered)], values)
+            places[np.isnan(values)] = len(ordered) + 1
+        return found
+
+    def place(self, feature: int) -> int:
+        """The place of a used feature among those that `find` and `find_all` answer for."""
+        return self._order[feature]
+
+
+def distinct(found: Places) -> tuple[Indices, Indices] | None:
+    """Which rows stand for all rows in the same cells, where that spares enough.
+
+    Args:
+        found: int32[features, n].
+
+    Returns:
+        The rows that stand for others, int64[m], and for each row which of them stands for it,
+        int64[n]; None where there are nearly as many as rows.
+    """
+    features, rows = found.shape
+    if not features or not rows:
+        return None
+    drawn = np.random.default_rng(0)
+    mixed = np.zeros(rows, dtype=np.uint64)
+    for places in found:
+        mixed += places.astype(np.uint64) * drawn.integers(1, 1 << 63, dtype=np.uint64)
+    _, first, stands = np.unique(mixed, return_index=True, return_inverse=True)
+    if len(first) > rows * _PAYS:
+        return None
+    # Rows of one number are nearly surely in the same cells: nearly is not enough.
+    if any((places[first][stands] != places).any() for places in found):
+        return None
+    return first, stands

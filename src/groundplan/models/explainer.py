@@ -31,6 +31,9 @@ class Explainer(Protocol):
     def row(self, row: Floats) -> Attribution:
         """The contributions to one row, float64[F], in the order of `names`."""
 
+    def rows(self, matrix: Floats) -> Floats:
+        """The contributions to many rows, float64[n, F]: the very bits of `row` for each."""
+
     def save(self, folder: Path) -> None:
         """Writes what `load` needs into the folder."""
 

@@ -5,12 +5,12 @@ too narrow. Customers are drawn with replacement instead (the cluster bootstrap;
 2007), and a resample is a whole number of copies for each of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
 
-from groundplan.models.metrics import Cards, Ranked
+from groundplan.models.metrics import Cards, Ranked, Weights
 from groundplan.models.scorer import Bools, Floats, Indices
 
 Progress = Callable[[int, int], None]
@@ -74,6 +74,38 @@ def evaluate(
         if progress is not None:
             progress(done + 1, resamples)
     return Evaluation(*map(_interval, values, figures.T, [confidence] * len(values)))
+
+
+def resampled(
+    figures: Callable[[Weights | None], Sequence[float]],
+    cluster: Indices,
+    *,
+    resamples: int = 200,
+    confidence: float = 0.95,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> list[Interval]:
+    """Any figures of rows with percentile intervals over resampled clusters.
+
+    Args:
+        figures: computes them all with a weight per row, float64[n]; None is 1 for each.
+        cluster: int64[n], whose rows are drawn together.
+        resamples: how many times clusters are drawn; 0 gives intervals of no width.
+        confidence: the share of the resamples that an interval holds.
+        seed: the same seed draws the same clusters.
+        progress: told the resamples done and wanted, after each.
+    """
+    values = [float(each) for each in figures(None)]
+    members, cluster = np.unique(cluster, return_inverse=True)
+    drawn = np.random.default_rng(seed)
+    found = np.empty((resamples, len(values)))
+    for done in range(resamples):
+        picks = drawn.integers(len(members), size=len(members))
+        copies = np.bincount(picks, minlength=len(members)).astype(np.float64)
+        found[done] = figures(copies[cluster])
+        if progress is not None:
+            progress(done + 1, resamples)
+    return [_interval(*each, confidence) for each in zip(values, found.T, strict=True)]
 
 
 def _interval(value: float, resampled: Floats, confidence: float) -> Interval:

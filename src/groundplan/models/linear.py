@@ -88,9 +88,15 @@ class Linear(msgspec.Struct, frozen=True):
         The base is the log-odds of a row at the means; a missing value adds nothing.
         """
         values = checked_row(row, len(self.names))
-        scaled = (values - np.array(self.means)) / np.array(self.scales)
-        added = np.where(np.isnan(values), 0.0, scaled * np.array(self.coefficients))
-        return Attribution(added, self.intercept)
+        return Attribution(self.rows(values[None])[0], self.intercept)
+
+    def rows(self, matrix: Floats) -> Floats:
+        """What each input of many rows added, float64[n, F]: the very bits of `row` for each."""
+        values = checked_matrix(matrix, len(self.names))
+        scaled: Floats = (values - np.array(self.means)) / np.array(self.scales)
+        scaled *= np.array(self.coefficients)
+        scaled[np.isnan(values)] = 0.0
+        return scaled
 
     def save(self, folder: Path) -> None:
         """Writes `linear.json` into the folder."""

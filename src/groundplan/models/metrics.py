@@ -56,6 +56,22 @@ class Ranked:
         precision = np.divide(hits, total, out=np.zeros_like(hits), where=total > 0)
         return float(np.sum(gained * precision) / hits[-1])
 
+    def gains(self, shares: Floats, weight: Weights | None = None) -> Floats:
+        """The share of all positives among the given shares of the rows that score highest.
+
+        Of rows of one score, those inside are drawn: what is given is the mean over all draws.
+        NaN where the positive class has no weight.
+
+        Args:
+            shares: float64[s], 0 to 1.
+            weight: float64[n] or None.
+        """
+        hits, total = self._cumulated(weight)
+        if hits[-1] <= 0:
+            return np.full(len(shares), np.nan)
+        found = np.interp(shares * total[-1], np.append(0.0, total), np.append(0.0, hits))
+        return np.asarray(found / hits[-1], dtype=np.float64)
+
     def _cumulated(self, weight: Weights | None) -> tuple[Floats, Floats]:
         """Weight of the positives and of all rows down to each distinct score."""
         if weight is None:

@@ -1,6 +1,6 @@
 """Leaves that no table has room for: their contributions are computed for each row."""
 
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,8 @@ from groundplan.models.arrays import Arrays
 from groundplan.models.cells import Cells
 from groundplan.models.groups import Leaf
 from groundplan.models.scorer import Floats, Indices
+
+_NUMBERS: Final = 1 << 18  # of a block of rows, which bounds the memory
 
 
 class Summed:
@@ -22,6 +24,7 @@ class Summed:
             passes; first of all a 1, which padding reads.
         starts: int64[D, n], where these begin, less the number of the feature's first cell.
         asked: int64[D, n], the feature's place among those that `Cells.find` answers for.
+        feature: int64[D * n], of each part.
         parts: float64[D * n], where a row's contributions are to go.
     """
 
@@ -32,8 +35,10 @@ class Summed:
         met: npt.NDArray[np.uint8],
         starts: Indices,
         asked: Indices,
+        feature: Indices,
         parts: Floats,
     ) -> None:
+        self._feature = feature
         self._value, self._shares, self._parts = value, shares, parts
         self._met, self._starts, self._asked = met, starts, asked
 
@@ -46,6 +51,7 @@ class Summed:
             held["summed.met"],
             held["summed.starts"],
             held["summed.asked"],
+            held["feature"][len(held["feature"]) - len(parts) :].astype(np.int64),
             parts,
         )
 
@@ -83,3 +89,30 @@ class Summed:
         met = self._met.take(found.take(self._asked, mode="wrap") + self._starts)
         values = shapley.values(self._value, self._shares, met.astype(np.float64))
         self._parts[:] = values.ravel()
+
+    def add(self, cells: Cells, found: Indices, out: Floats) -> None:
+        """Adds the contributions of many rows, part by part; arguments as of `Tabled.add`."""
+        if not len(self._value):
+            return
+        block = max(1, _NUMBERS // self._shares.size)
+        for start in range(0, found.shape[1], block):
+            rows = slice(start, start + block)
+            out[:, rows] = self._sums(cells, found[:, rows], out[:, rows])
+
+    def _sums(self, cells: Cells, found: Indices, before: Floats) -> Floats:
+        """What was there before and the contributions of a block of rows, float64[F, n]."""
+        features, rows = before.shape
+        first = np.array([cells.numbers(each).start for each in cells.features])
+        padded = np.concatenate([found + first[:, None], np.zeros((1, rows), dtype=np.int64)])
+        met = self._met.take(padded[self._asked] + self._starts[:, :, None])
+        values = shapley.values(
+            np.repeat(self._value, rows),
+            np.repeat(self._shares, rows, axis=1),
+            met.reshape(len(self._shares), -1).astype(np.float64),
+        )
+        # One sum over all, in the order in which a row alone is summed: the same bits.
+        place = np.arange(rows)
+        into = [np.arange(features)[:, None] * rows + place, self._feature[:, None] * rows + place]
+        weights = np.concatenate([before.ravel(), values.ravel()])
+        sums = np.bincount(np.concatenate([each.ravel() for each in into]), weights)
+        return sums.view(np.float64).reshape(features, rows)

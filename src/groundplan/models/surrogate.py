@@ -36,12 +36,12 @@ class Surrogate:
     Args:
         text: its trees, in LightGBM's text format.
         r2: the share of the variance of the model's log-odds that it reproduces on unseen rows.
-        rows: how many rows it was judged on.
+        judged: how many rows it was judged on.
         exact: the contributions to its trees.
     """
 
-    def __init__(self, text: str, r2: float, rows: int, exact: Attributions) -> None:
-        self._text, self.r2, self.rows, self._exact = text, r2, rows, exact
+    def __init__(self, text: str, r2: float, judged: int, exact: Attributions) -> None:
+        self._text, self.r2, self.judged, self._exact = text, r2, judged, exact
         self.names = exact.names
 
     @classmethod
@@ -81,7 +81,7 @@ class Surrogate:
         """How far it can be believed."""
         return (
             f"by trees that resemble the model: R2 {self.r2:.3f} of its log-odds on "
-            f"{self.rows:,} rows that they had not seen"
+            f"{self.judged:,} rows that they had not seen"
         )
 
     def row(self, row: Floats) -> Attribution:
@@ -92,11 +92,19 @@ class Surrogate:
         """
         return self._exact.row(row)
 
+    def rows(self, matrix: Floats) -> Floats:
+        """The contributions to many rows, float64[n, F]: the very bits of `row` for each.
+
+        Raises:
+            InputError: the rows have another width.
+        """
+        return self._exact.rows(matrix)
+
     def save(self, folder: Path) -> None:
         """Writes the trees, their tables, and how faithful they are into the folder."""
         sealed(folder / TREES, self._text.encode())
         self._exact.save(folder)
-        written(folder / FILE, msgspec.json.encode(_Facts(self.r2, self.rows)))
+        written(folder / FILE, msgspec.json.encode(_Facts(self.r2, self.judged)))
 
     @classmethod
     def load(cls, folder: Path) -> Self:

@@ -1,5 +1,6 @@
 """Groups of leaves with one table each: a row costs a look-up for each group."""
 
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -26,14 +27,24 @@ class Tabled:
         starts: int64[groups], the first state of each group among those of its width.
         widths: int64[k, 4]: features of a group, how many groups have so many, where their
             tables start and end in `entries`.
+        digits: uint16[cells, groups], what each cell adds to the number of each group's state.
+        feature: int64[parts], of each part: a feature of a group.
         numbers: uint16[groups], where the states of a row will stand.
         parts: float64[parts], where its contributions are to go.
     """
 
     def __init__(
-        self, entries: Floats, starts: Indices, widths: Indices, numbers: Numbers, parts: Floats
+        self,
+        entries: Floats,
+        starts: Indices,
+        widths: Indices,
+        digits: Numbers,
+        feature: Indices,
+        numbers: Numbers,
+        parts: Floats,
     ) -> None:
         self._starts, self._numbers = starts, numbers
+        self._digits, self._feature = digits, feature
         self._places = np.empty(len(starts), dtype=np.intp)
         # Views of what does not move are made once: for small models they are most of a row.
         self._blocks: list[tuple[Floats, npt.NDArray[np.intp], Floats]] = []
@@ -48,7 +59,13 @@ class Tabled:
     def of_arrays(cls, held: Arrays, numbers: Numbers, parts: Floats) -> Self:
         """From the arrays that `arrays` made; `numbers` and `parts` as for the class."""
         return cls(
-            held["tabled.entries"], held["tabled.starts"], held["tabled.widths"], numbers, parts
+            held["tabled.entries"],
+            held["tabled.starts"],
+            held["tabled.widths"],
+            held["digits"][:, : len(numbers)],
+            held["feature"][: len(parts)],
+            numbers,
+            parts,
         )
 
     @staticmethod
@@ -77,6 +94,65 @@ class Tabled:
         np.add(self._starts, self._numbers, out=self._places)
         for states, places, filled in self._blocks:
             states.take(places, axis=0, out=filled, mode="clip")
+
+    def add(self, cells: Cells, found: Indices, out: Floats) -> None:
+        """Adds the contributions of many rows, group by group, as those of one row are added.
+
+        So a group's table stays in the processor's cache while all rows ask for it.
+
+        Args:
+            cells: that the model tells apart.
+            found: int64[used features, n], the cells of the rows, from `Cells.find_all`.
+            out: float64[F, n], what is added to.
+        """
+        numbering = Numbering(cells, found)
+        values = np.empty(found.shape[1])
+        group = part = 0
+        for states, places, _ in self._blocks:
+            width = states.shape[1]
+            starts = [*self._starts[group : group + len(places)].tolist(), len(states)]
+            for start, end in pairwise(starts):
+                features = self._feature[part : part + width].tolist()
+                state = numbering.of(self._digits[:, group], features)
+                # A small table is turned, which costs less than reading it by lines.
+                lines = states[start:end]
+                if len(lines) > len(state):
+                    for feature, added in zip(features, lines.take(state, axis=0).T, strict=True):
+                        out[feature] += added
+                else:
+                    for feature, column in zip(features, lines.T.copy(), strict=True):
+                        out[feature] += column.take(state, out=values, mode="clip")
+                group, part = group + 1, part + width
+
+
+class Numbering:
+    """The states of many rows in one table after the other.
+
+    Args:
+        cells: that the model tells apart.
+        found: int64[used features, n], the cells of the rows, from `Cells.find_all`.
+    """
+
+    def __init__(self, cells: Cells, found: Indices) -> None:
+        self._cells, self._found = cells, found
+        rows = found.shape[1]
+        self._number, self._added = np.empty((2, rows), dtype=np.uint16)
+        self._state = np.empty(rows, dtype=np.int64)
+
+    def of(self, digits: Numbers, features: list[int]) -> Indices:
+        """The states in a table that asks for these features, int64[n]; kept until the next call.
+
+        Args:
+            digits: uint16[cells], what each cell adds to the number of the state.
+            features: of the table.
+        """
+        self._number[:] = 0
+        for feature in features:
+            of_feature = np.ascontiguousarray(digits[self._cells.numbers(feature)])
+            places = self._found[self._cells.place(feature)]
+            self._number += of_feature.take(places, out=self._added, mode="clip")
+        self._state[:] = self._number
+        return self._state
 
 
 def digits(columns: list[dict[int, Classes]], cells: Cells) -> Numbers:

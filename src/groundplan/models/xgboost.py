@@ -2,7 +2,7 @@
 
 import ctypes
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final, Self
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from groundplan.errors import BuildError
-from groundplan.models import xgboost_json
+from groundplan.models import monotone, xgboost_json
 from groundplan.models.file import sealed, unsealed
 from groundplan.models.scorer import (
     Bools,
@@ -40,6 +40,11 @@ class XGBoost(msgspec.Struct, frozen=True):
         bins: the most distinct values of an input that a split can tell apart.
         seed: of whatever is drawn; nothing is while `feature_share` is 1.
         threads: that train.
+        monotone: by input, 1 where the score never falls as the input rises, -1 where it never
+            rises; every tree is held to it, for all rows.
+
+    Raises:
+        DefinitionError: a direction is neither 1 nor -1.
     """
 
     trees: int = 100
@@ -51,6 +56,15 @@ class XGBoost(msgspec.Struct, frozen=True):
     bins: int = 1023
     seed: int = 0
     threads: int = 1
+    monotone: Mapping[str, int] = {}
+
+    def __post_init__(self) -> None:
+        """Refuses directions that are none."""
+        monotone.check(self.monotone)
+
+    def __repr__(self) -> str:
+        """As it is written, without directions where none are asked for."""
+        return monotone.shown(self)
 
     def train(
         self,
@@ -69,6 +83,7 @@ class XGBoost(msgspec.Struct, frozen=True):
 
         Raises:
             InputError: shapes or names do not fit each other.
+            DefinitionError: a direction is asked of an input that is not there.
             BuildError: only one class is present, XGBoost refuses the settings, or it is not
                 installed.
         """
@@ -76,7 +91,7 @@ class XGBoost(msgspec.Struct, frozen=True):
         x, y = checked_training(x, y, tuple(names))
         try:
             booster = library.train(
-                self._settings(),
+                self._settings(names),
                 library.DMatrix(_single(x), y.astype(np.float32), feature_names=list(names)),
                 self.trees,
             )
@@ -84,10 +99,12 @@ class XGBoost(msgspec.Struct, frozen=True):
             raise BuildError(f"XGBoost cannot train {self}: {error}") from error
         if progress is not None:
             progress(self.trees, self.trees)
-        return XGBoostTrees(booster.save_raw("json").decode())
+        trees = XGBoostTrees(booster.save_raw("json").decode())
+        monotone.hold(trees.parsed, self.monotone)
+        return trees
 
-    def _settings(self) -> dict[str, Any]:
-        return {
+    def _settings(self, names: tuple[str, ...]) -> dict[str, Any]:
+        settings: dict[str, Any] = {
             "objective": "binary:logistic",
             "tree_method": "hist",
             "grow_policy": "lossguide",
@@ -102,6 +119,9 @@ class XGBoost(msgspec.Struct, frozen=True):
             "nthread": self.threads,
             "verbosity": 0,
         }
+        if self.monotone:
+            settings["monotone_constraints"] = tuple(monotone.ways(self.monotone, names))
+        return settings
 
 
 class XGBoostTrees:

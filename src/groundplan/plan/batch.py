@@ -9,14 +9,15 @@ from groundplan.units import show_duration
 
 def sketch(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
     """The stages of batch: score and publish on a schedule, answer by lookup."""
-    schedule = choice(decision, "schedule")
+    schedule = f"every {choice(decision, 'schedule')}"
     age = show_duration(answers.freshness.predictions)
     queued = answers.freshness.requests == "unforeseen"
     return Sketch(
         stages=[*_offline(answers, decision, schedule), *_online(answers, costs, queued)],
         watches=(
-            Watch("age of the published version", f"older than {age}", "rerun; find what stopped"),
-            Watch("rows published", "10 % fewer than the last version", "publication is refused"),
+            Watch("age of the live version", f"older than {age}", "rerun; find what stopped"),
+            Watch("rows", "10 % more or fewer than the last version", "publication is refused"),
+            Watch("keys", "20 % gone or new since the last version", "publication is refused"),
             Watch("cold keys", "above 1 % of lookups", "publish more often, or widen the list"),
             Watch(
                 "distribution of scores",
@@ -27,18 +28,23 @@ def sketch(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
         risks=(
             Risk(
                 "a run fails or is late",
-                f"the published version is older than {age}",
-                "the last good version keeps serving; answers state their age",
+                f"the live version is older than {age}",
+                "the last good version keeps serving; its answers state their age and are marked",
             ),
             Risk(
                 "a half-written version is read",
-                "row count and checksum of the version",
-                "a version is a file of its own, published by one pointer",
+                "rows and checksum of the version",
+                "a version is complete before one pointer moves to it",
             ),
             Risk(
                 "a key that nobody foresaw is asked for",
                 "share of cold keys",
                 "the cold-key fallback answers, and says so",
+            ),
+            Risk(
+                "a version is wrong in a way that no check saw",
+                "decisions' shares and labels, once they are known",
+                "`groundplan rollback`: scores and model go back by one pointer",
             ),
             Risk(
                 "features leak the future",
@@ -52,11 +58,12 @@ def sketch(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
 
 def _offline(answers: Answers, decision: Decision, schedule: str) -> list[Stage]:
     model = choice(decision, "model")
+    compute = "Spark" if "batch" in answers.engines else "DuckDB"
     stages = [
         offline(
             "features",
             does="computes every feature as it stands at the time of the run",
-            served_by="DuckDB, one SQL statement compiled from the definitions",
+            served_by=f"{compute}, one SQL statement compiled from the definitions",
             at_scale="Spark, the same statement",
             breaks="scores rest on half of the data",
             detected="rows and nulls per column against the last run",
@@ -78,26 +85,27 @@ def _offline(answers: Answers, decision: Decision, schedule: str) -> list[Stage]
     stages += [
         offline(
             "score",
-            does=f"scores everything that will be asked about, {schedule}",
-            served_by=f"{model}, in one pass over columns",
-            at_scale="Spark or Ray, the same model",
+            does=f"scores and decides everything that will be asked about, {schedule}",
+            served_by=f"{model}, partition by partition",
+            at_scale="Spark, the same model",
             breaks="every answer until the next run is off",
             detected="score distribution against the last version",
             fallback=("stale", "the last version keeps serving"),
         ),
         offline(
             "validate",
-            does="compares row count, nulls and distribution with the last version",
+            does="holds rows, keys, missing values and scores against the last version, and "
+            "recomputes a sample from raw data",
             served_by="DuckDB",
             at_scale="the same",
             breaks="a bad run is published",
             detected="this stage is the detector; its refusals are counted",
-            fallback=("stale", "nothing is published"),
+            fallback=("stale", "nothing is announced, the last version keeps serving"),
         ),
         offline(
             "publish",
-            does="writes a version of its own and moves the pointer to it",
-            served_by="LMDB, a file per version",
+            does="completes a version of its own, then moves the pointer to it",
+            served_by=_store(answers, "one memory-mapped file a version"),
             at_scale="Redis or Valkey, a key prefix per version",
             breaks="old and new answers mix",
             detected="the version is in every answer",
@@ -107,30 +115,37 @@ def _offline(answers: Answers, decision: Decision, schedule: str) -> list[Stage]
     if answers.interpretability.level != "none":
         explain = offline(
             "explain",
-            does="computes reasons beside each score",
+            does="computes reasons beside the scores whose decision needs them",
             served_by=choice(decision, "explainer"),
             at_scale="the same, on more cores",
             breaks="a reason does not belong to its score",
             detected="contributions sum to the score",
-            fallback=("skip", "published without reasons, and says so"),
+            fallback=("stale", "nothing is published without its reasons"),
         )
         stages.insert(-2, explain)
     return stages
 
 
 def _online(answers: Answers, costs: Costs, queued: bool) -> list[Stage]:
+    score = answers.system.output == "score"
+    cold = "its segment's average, or that of all" if score else "the most popular"
     wait = "; requests that nobody foresaw wait for the next run" if queued else ""
     return [
         validate(costs, "parses the key that is asked for", "bad keys look like cold ones"),
         online(
             "lookup",
-            costs.us("lookup") if answers.system.output == "score" else costs.us("item_list"),
+            costs.us("lookup") if score else costs.us("item_list"),
             does=f"reads the published answer, with its version and age{wait}",
-            served_by="LMDB in process",
+            served_by=_store(answers, "a memory-mapped file in process"),
             at_scale="Redis or Valkey",
             breaks="answers are missing or old",
             detected="cold-key rate, age of the version",
-            fallback=("defaults", "the cold-key answer: the overall rate, or the most popular"),
+            fallback=("defaults", f"the answer of a cold key: {cold}"),
         ),
         log(costs, "key, answer and version", "nobody can tell what was shown"),
     ]
+
+
+def _store(answers: Answers, embedded: str) -> str:
+    """What holds the published versions."""
+    return "Redis or Valkey" if "scores" in answers.engines else embedded

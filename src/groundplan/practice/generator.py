@@ -7,7 +7,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import SplitResult, urlsplit
 
 import httptools
@@ -31,13 +31,15 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What to send, where, how fast.
 
     Args:
-        url: `http://host:port/path`, to which every body is posted.
+        url: `http://host:port/path`, to which every body is posted; of GETs, what stands before
+            each path.
         rate: requests per second, the mean of the Poisson arrivals.
         seed: the same seed gives the same arrival times.
         warmup: seconds at the start that the summary leaves out.
         connections: at most so many at once; opened when one is needed, kept alive after.
         timeout: seconds from the intended time after which a request is given up.
         headers: sent with each request, beside host, content-type and content-length.
+        method: with `GET`, the bodies are paths instead, percent-encoded, and nothing is posted.
     """
 
     url: str
@@ -47,6 +49,7 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connections: int = 256
     timeout: float = 10.0
     headers: dict[str, str] = {}
+    method: Literal["POST", "GET"] = "POST"
 
     def checked(self) -> SplitResult:
         """The parts of the URL; InputError where the order cannot be carried out."""
@@ -118,9 +121,13 @@ class Generator:
         except OSError as error:
             raise InputError("url", f"url is {order.url!r}: its host has no address") from error
         self.family, self.address = found[0][0], found[0][4]
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        lines = {"host": parts.netloc, "content-type": "application/json", **order.headers}
-        self.head = f"POST {path} HTTP/1.1\r\n".encode() + b"".join(
+        lines = {"host": parts.netloc, **order.headers}
+        if order.method == "GET":
+            self.path = parts.path.rstrip("/")
+        else:
+            self.path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            lines = {"content-type": "application/json", **lines}
+        self.head = b"".join(
             f"{name}: {value}\r\n".encode("latin-1") for name, value in lines.items()
         )
         self.requests = bodies
@@ -181,12 +188,18 @@ class Generator:
             request = self.queue.popleft()
             body = self.requests[request]
             connection.request, connection.complete, connection.parts = request, False, []
-            connection.unsent = memoryview(
-                self.head + b"content-length: %d\r\n\r\n" % len(body) + body
-            )
+            connection.unsent = memoryview(self._request(body))
             self.busy[connection.socket] = connection
             self.under_way.append((request, connection))
             self._write(connection)
+
+    def _request(self, body: bytes) -> bytes:
+        """The bytes of a request; of a GET, the body is its path."""
+        path = self.path.encode("latin-1")
+        if self.order.method == "GET":
+            return b"GET %s%s HTTP/1.1\r\n%s\r\n" % (path, body, self.head)
+        length = b"content-length: %d\r\n\r\n" % len(body)
+        return b"POST %s HTTP/1.1\r\n%s%s%s" % (path, self.head, length, body)
 
     def _connection(self, now: int) -> _Connection | None:
         """The most recently used idle one, else a new one, else None: the bound is reached."""

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 import msgspec
 
@@ -33,9 +34,10 @@ def run(
     connections: int = 256,
     timeout: float = 10.0,
     headers: Mapping[str, str] | None = None,
+    method: Literal["POST", "GET"] = "POST",
     progress: Progress | None = None,
 ) -> Results:
-    """Post the bodies at a rate from this very process, and return when all are settled.
+    """Send the bodies at a rate from this very process, and return when all are settled.
 
     What goes wrong with a request (refused, reset, timeout, malformed) is a row of the results,
     never an exception. The arguments are those of `Order`; `progress` is called with (requests
@@ -44,7 +46,7 @@ def run(
     Raises:
         InputError: the URL is not plain HTTP, or a number is out of its range.
     """
-    order = Order(url, rate, seed, warmup, connections, timeout, dict(headers or {}))
+    order = Order(url, rate, seed, warmup, connections, timeout, dict(headers or {}), method)
     return Generator(order, bodies, progress or (lambda settled, total: None)).run()
 
 
@@ -58,6 +60,7 @@ def in_process_of_its_own(
     connections: int = 256,
     timeout: float = 10.0,
     headers: Mapping[str, str] | None = None,
+    method: Literal["POST", "GET"] = "POST",
     progress: Progress | None = None,
 ) -> Results:
     """The same as `run`, from a Python process that does nothing else.
@@ -68,7 +71,7 @@ def in_process_of_its_own(
         InputError: as `run`, or a body contains a newline.
         EngineError: the process did not finish its work.
     """
-    order = Order(url, rate, seed, warmup, connections, timeout, dict(headers or {}))
+    order = Order(url, rate, seed, warmup, connections, timeout, dict(headers or {}), method)
     order.checked()
     if any(b"\n" in body for body in bodies):
         raise InputError("bodies", "a body contains a newline: write each as one line of JSON")

@@ -28,11 +28,13 @@ _PREDICT: Final = frozenset({Role.PREDICT, Role.ADMIN})
 _ROLES: Final = {
     ("POST", "/predict"): _PREDICT,
     ("POST", "/events"): frozenset({Role.INGEST, Role.ADMIN}),
+    ("POST", "/scores"): _PREDICT,
+    ("GET", "/versions"): _PREDICT,
     ("GET", "/v2"): _PREDICT,
     ("GET", "/health/ready"): _ANY,
     ("GET", "/openapi.json"): _ANY,
 }
-_BELOW: Final = {"/v2/": _PREDICT, "/explanations/": _PREDICT}
+_BELOW: Final = {"/v2/": _PREDICT, "/explanations/": _PREDICT, "/scores/": _PREDICT}
 _ADMIN: Final = frozenset({Role.ADMIN})
 
 _FAILURES: Final = 10**9  # nanohertz: one a second

@@ -42,7 +42,7 @@ class Door:
         """Let clients in until the process is told to stop.
 
         Args:
-            app: answers them; its `posts`, where it has some, also by the short way.
+            app: answers them; its `posts` and `lookups`, where it has some, also by the short way.
             build: what it answers with.
             started: called once with the build, when requests are answered; of several
                 processes, their parent calls it.
@@ -58,7 +58,7 @@ class Door:
             lambda: answers(channel, build) if channel else started(build),
             tls=self.tls,
             limits=self.limits,
-            lane=Lane(getattr(app, "posts", {}), guard.check),
+            lane=Lane(getattr(app, "posts", {}), guard.check, getattr(app, "lookups", ())),
             channel=channel,
             every=counted.leave if child else None,
         )

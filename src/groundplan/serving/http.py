@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from time import perf_counter_ns
@@ -88,7 +88,7 @@ class Reply(NamedTuple):
 
 
 class Endpoint:
-    """An ASGI application that answers POST requests with a function from bytes to bytes.
+    """An ASGI application that answers requests with a function from a call to bytes.
 
     Args:
         answer: takes the call and returns a JSON body.
@@ -184,6 +184,20 @@ class Endpoint:
         self._metrics.answered(self.path, reply.status, spent)
 
 
+class Lookup(NamedTuple):
+    """Answers a GET of a path that ends with its one parameter, slashes in it included.
+
+    Args:
+        start: what the path begins with: `/scores/`.
+        name: of the parameter.
+        endpoint: answers.
+    """
+
+    start: str
+    name: str
+    endpoint: Endpoint
+
+
 def timeout_us(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
     """How long a client waits, µs, by its header `x-request-timeout-ms`; None if it has none.
 
@@ -239,6 +253,7 @@ def application(
     lifespan: Callable[[Starlette], Any],
     plan: Plan | None = None,
     pages: Mapping[str, Callable[[], str]] | None = None,
+    lookups: Sequence[Lookup] = (),
 ) -> "Application":
     """One server's routes.
 
@@ -248,8 +263,9 @@ def application(
         metrics: served at `/metrics`.
         openapi: the document served at `/openapi.json`.
         lifespan: an async context manager around the server's life.
-        plan: bounds how long a post may wait for its turn; without it, nothing does.
-        pages: functions by path that return HTML.
+        plan: bounds how long a post or a lookup may wait for its turn; without it, nothing does.
+        pages: functions by path that return HTML, or raise InputError where there is none.
+        lookups: answer a GET of a path that ends with a parameter.
     """
     document = json.dumps(openapi).encode()
 
@@ -272,7 +288,10 @@ def application(
 
     def html(render: Callable[[], str]) -> Callable[[Request], Any]:
         async def endpoint(_: Request) -> Response:
-            return Response(render(), media_type="text/html")
+            try:
+                return Response(render(), media_type="text/html")
+            except InputError as error:
+                return _response(404, Problem(Fault(error.field, error.message)))
 
         return endpoint
 
@@ -280,6 +299,7 @@ def application(
         routes=[
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in posts.items()),
             *(Route(path, get(answer), methods=["GET"]) for path, answer in gets.items()),
+            *(Route(f"{o.start}{{{o.name}:path}}", o.endpoint, methods=["GET"]) for o in lookups),
             *(Route(path, html(render), methods=["GET"]) for path, render in (pages or {}).items()),
             Route("/metrics", page, methods=["GET"]),
             Route("/openapi.json", describe, methods=["GET"]),
@@ -289,11 +309,11 @@ def application(
     )
 
     turns = None if plan is None else Turns(Queue.of(plan))
-    for endpoint in posts.values():
+    for endpoint in (*posts.values(), *(lookup.endpoint for lookup in lookups)):
         endpoint.turns = turns
     if turns is not None:
         metrics.show_queue(turns.queue)
-    return Application(posts, starlette)
+    return Application(posts, starlette, lookups)
 
 
 class Application:
@@ -302,19 +322,31 @@ class Application:
     Args:
         posts: endpoints by path.
         pages: answers everything else.
+        lookups: answer a GET of a path that ends with a parameter.
     """
 
-    def __init__(self, posts: Mapping[str, Endpoint], pages: ASGIApp) -> None:
+    def __init__(
+        self, posts: Mapping[str, Endpoint], pages: ASGIApp, lookups: Sequence[Lookup] = ()
+    ) -> None:
         self.posts = posts
+        self.lookups = tuple(lookups)
         self._pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or live through the server's life."""
-        # A post to a path without parameters needs no router, which costs as much as a score.
-        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in self.posts:
-            await self.posts[scope["path"]](scope, receive, send)
-        else:
-            await self._pages(scope, receive, send)
+        if scope["type"] == "http":
+            # Neither needs the router, which costs as much as a score, and for which a line ends
+            # within a parameter.
+            method, path = scope["method"], scope["path"]
+            if method == "POST" and path in self.posts:
+                await self.posts[path](scope, receive, send)
+                return
+            for start, name, endpoint in self.lookups if method == "GET" else ():
+                if path.startswith(start):
+                    inside = {"path_params": {name: path[len(start) :]}}
+                    await endpoint({**scope, **inside}, receive, send)
+                    return
+        await self._pages(scope, receive, send)
 
 
 def _response(status: int, content: Any) -> Response:

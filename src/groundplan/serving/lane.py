@@ -1,40 +1,37 @@
-"""A short way for plain posts: from the socket to the endpoint, without a task and a scope.
+"""A short way for plain requests: from the socket to the endpoint, without a task and a scope.
 
-It takes what client libraries send: a POST to a path without parameters, HTTP/1.1, with the
-length of its body. All else, from chunked bodies to what is no HTTP, goes the long way, whose
-answers are the same. Beyond what it saves each request, it makes a refusal cheap: under overload
-most requests are refused, and what that costs is taken from those that are answered.
+It takes what client libraries send, HTTP/1.1: a POST to a path without parameters, with the
+length of its body; a GET, without a body, of a path that ends with its one parameter. All else,
+from chunked bodies to what is no HTTP, goes the long way, whose answers are the same. Beyond what
+it saves each request, it makes a refusal cheap: under overload most requests are refused, and
+what that costs is taken from those that are answered.
 """
 
 import math
-import re
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import perf_counter_ns
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol, TypeVar
+from urllib.parse import unquote
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.server import ServerState
 
-from groundplan.errors import InputError
 from groundplan.serving.connection import Connection, Limits
-from groundplan.serving.http import Call, Endpoint, Reply, problem, timeout_us
+from groundplan.serving.head import GET, POST, Fields, Head, Headers, read
+from groundplan.serving.http import Call, Endpoint, Lookup, Reply, problem
 
-Headers = list[tuple[bytes, bytes]]
+K = TypeVar("K")
+V = TypeVar("V")
+
 Lines = tuple[tuple[bytes, bytes], ...]
 
 HEADS: Final = 512
 """Heads that are remembered: a client's next one often differs in the length alone."""
 
 _AHEAD: Final = 64 * 1024  # bytes that a client may send before it has its answer
-_NO_PATH: Final[Mapping[str, str]] = {}
 _NEVER: Final = math.inf
-_TARGET: Final = re.compile(rb"POST (/[!-\"$->@-~]*)(?:\?([!-\"$-~]*))? HTTP/1\.1")
-_FIELD: Final = re.compile(
-    rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[!-~\x80-\xff]|[ \t]+(?=[!-~\x80-\xff]))*)[ \t]*\r\n"
-)
-_ELSEWHERE: Final = {b"transfer-encoding", b"expect", b"upgrade", b"trailer", b"te"}
 
 
 class Refusal(Protocol):
@@ -56,42 +53,26 @@ class Refusal(Protocol):
 Check = Callable[[dict[str, Any]], Refusal | None]
 
 
-class Head(NamedTuple):
-    """The head of a post that may take the lane.
-
-    Args:
-        size: bytes of it, with the empty line.
-        endpoint: answers it.
-        path: without the query.
-        query: as it was sent.
-        headers: names in lower case.
-        length: bytes of the body.
-        timeout_us: how long the client waits, if it said so.
-        close: whether the connection ends with the answer.
-    """
-
-    size: int
-    endpoint: Endpoint
-    path: str
-    query: bytes
-    headers: Headers
-    length: int
-    timeout_us: int | None
-    close: bool
-
-
 class Lane:
     """What all connections of a server share.
 
     Args:
         posts: endpoints by path.
         check: what is asked before an endpoint, with the request's scope; None lets all through.
+        lookups: answer a GET of a path that ends with a parameter.
     """
 
-    def __init__(self, posts: Mapping[str, Endpoint], check: Check | None = None) -> None:
+    def __init__(
+        self,
+        posts: Mapping[str, Endpoint],
+        check: Check | None = None,
+        lookups: Sequence[Lookup] = (),
+    ) -> None:
         self._posts = {path.encode(): endpoint for path, endpoint in posts.items()}
+        self._lookups = tuple(lookups)
         self.check = check
         self._heads: dict[bytes, Head] = {}
+        self._fields: dict[bytes, Fields] = {}
         self._lines: dict[Lines, bytes] = {}
         self._always: tuple[Headers, bytes] = ([], b"")
 
@@ -105,61 +86,68 @@ class Lane:
         """Headers as they are sent."""
         known = self._lines.get(headers)
         if known is None:
-            known = _sent(headers)
-            if len(self._lines) >= HEADS:
-                self._lines.clear()
-            self._lines[headers] = known
+            known = _kept(self._lines, headers, _sent(headers))
         return known
 
     def head(self, data: bytes | bytearray, limits: Limits) -> Head | None:
         """The head that bytes begin with; None where it is not one for the lane, or not whole."""
-        if not data.startswith(b"POST "):
+        get = self._lookups and data.startswith(b"GET ")
+        if not get and not data.startswith(b"POST "):
             return None
         end = data.find(b"\r\n\r\n", 0, limits.head) + 4
         if end < 4:
             return None
         raw = bytes(data[:end])
+        if get:
+            return self._get(raw, limits)
         known = self._heads.get(raw)
         if known is None:
-            known = self._read(raw, limits)
+            known = self._post(raw, limits)
             if known is not None:
-                if len(self._heads) >= HEADS:
-                    self._heads.clear()
-                self._heads[raw] = known
+                _kept(self._heads, raw, known)
         return known
 
-    def _read(self, raw: bytes, limits: Limits) -> Head | None:
+    def _post(self, raw: bytes, limits: Limits) -> Head | None:
         line, _, rest = raw[:-2].partition(b"\r\n")
-        target = _TARGET.fullmatch(line)
+        target = POST.fullmatch(line)
         endpoint = self._posts.get(target[1]) if target else None
-        headers = _fields(rest)
-        if target is None or endpoint is None or not 0 < len(headers) <= limits.headers:
+        if target is None or endpoint is None:
             return None
-        once = dict(headers)
-        length = once.get(b"content-length", b"")
-        connection = once.get(b"connection", b"keep-alive").lower()
-        plain = (
-            len(once) == len(headers)
-            and b"host" in once
-            and not once.keys() & _ELSEWHERE
-            and connection in {b"keep-alive", b"close"}
-            and length.isdigit()
-            and len(length) <= 12
-            and int(length) <= endpoint.limit
+        fields = read(rest, limits)
+        if fields is None or fields.length > endpoint.limit:
+            return None
+        return Head(len(raw), endpoint, target[1].decode(), target[2] or b"", *fields)
+
+    def _get(self, raw: bytes, limits: Limits) -> Head | None:
+        """Each has a path of its own, while the lines below are those of the client's last."""
+        line, _, rest = raw[:-2].partition(b"\r\n")
+        target = GET.fullmatch(line)
+        if target is None:
+            return None
+        path = target[1].decode()
+        if "%" in path:
+            path = unquote(path)
+        for lookup in self._lookups:
+            if path.startswith(lookup.start):
+                break
+        else:
+            return None
+        fields = self._fields.get(rest)
+        if fields is None:
+            fields = read(rest, limits)
+            if fields is None or fields.length:
+                return None
+            _kept(self._fields, rest, fields)
+        return Head(
+            *(len(raw), lookup.endpoint, path, target[2] or b""),
+            *fields,
+            method="GET",
+            parameters={lookup.name: path[len(lookup.start) :]},
         )
-        try:
-            timeout = timeout_us(headers)
-        except InputError:
-            plain = False
-        if not plain:
-            return None
-        path, query = target[1].decode(), target[2] or b""
-        close = connection == b"close"
-        return Head(len(raw), endpoint, path, query, headers, int(length), timeout, close)
 
 
 class LaneConnection(Connection):
-    """A connection on which plain posts take the lane, one at a time; all else does not."""
+    """A connection on which plain requests take the lane, one at a time; all else does not."""
 
     def __init__(
         self,
@@ -186,7 +174,7 @@ class LaneConnection(Connection):
         """Whether the connection ends with the answer that is due."""
 
     def data_received(self, data: bytes) -> None:
-        """Take a plain post, or pass on what came."""
+        """Take a plain request, or pass on what came."""
         if self._current is not None:
             self._rest += data
             if len(self._rest) > _AHEAD:
@@ -260,7 +248,7 @@ class LaneConnection(Connection):
         if self._lane.check is None:
             return True
         scope = {
-            **{"type": "http", "method": "POST", "path": head.path},
+            **{"type": "http", "method": head.method, "path": head.path},
             **{"headers": head.headers, "client": self.client},
         }
         refusal = self._lane.check(scope)
@@ -283,7 +271,7 @@ class LaneConnection(Connection):
         elif len(data) > end:
             self._rest += data[end:]
         self._partial, self._current, self._due = None, head, _NEVER
-        call = Call(body, _NO_PATH, head.query, self._began_ns, head.timeout_us)
+        call = Call(body, head.parameters, head.query, self._began_ns, head.timeout_us)
         head.endpoint.submit(call, self._deliver)
 
     def _deliver(self, reply: Reply) -> None:
@@ -329,14 +317,9 @@ def _sent(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     return b"".join(b"%s: %s\r\n" % pair for pair in headers)
 
 
-def _fields(rest: bytes) -> Headers:
-    """The fields of a head, names in lower case; none of them where one is out of the ordinary."""
-    headers: Headers = []
-    at = 0
-    while at < len(rest):
-        match = _FIELD.match(rest, at)
-        if match is None:
-            return []
-        headers.append((match[1].lower(), match[2]))
-        at = match.end()
-    return headers
+def _kept(known: dict[K, V], key: K, value: V) -> V:
+    """Remember something, of which there are many but few at a time."""
+    if len(known) >= HEADS:
+        known.clear()
+    known[key] = value
+    return value

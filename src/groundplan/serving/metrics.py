@@ -60,10 +60,10 @@ class Metrics(Collector):
 
     Args:
         plan: names the stages, and promises what is shown beside the measured.
-        build: the build that serves.
+        build: the build that serves; empty where that changes meanwhile, and `watched` tells it.
     """
 
-    def __init__(self, plan: Plan, build: str) -> None:
+    def __init__(self, plan: Plan, build: str = "") -> None:
         self._budgets = {stage.name: stage.budget for stage in plan.online}
         self._stages = {stage.name: _Histogram() for stage in plan.online}
         self._over = dict.fromkeys(self._stages, 0)
@@ -71,6 +71,7 @@ class Metrics(Collector):
         self._decisions: Counter[str] = Counter()
         self._answers: Counter[tuple[str, str]] = Counter()
         self._breakers: Counter[tuple[str, str]] = Counter()
+        self._counts: dict[str, tuple[str, tuple[str, ...], Counter[Any]]] = {}
         self._latency: dict[str, _Histogram] = {}
         self.watched: Callable[[], Iterable[tuple[str, str, dict[str, str], float]]] = tuple
         """Further gauges, as they are now: name, what it is, labels, figure."""
@@ -80,7 +81,8 @@ class Metrics(Collector):
         for name, budget in self._budgets.items():
             budgets.labels(name).set(budget / 1e6)
         self._gauge("promised_p99_seconds", "The plan's p99.").set(plan.p99 / 1e6)
-        self._gauge("build_info", "The build that serves.", "build").labels(build).set(1)
+        if build:
+            self._gauge("build_info", "The build that serves.", "build").labels(build).set(1)
 
     def answered(self, path: str, status: int, microseconds: int) -> None:
         """Count one HTTP answer."""
@@ -100,19 +102,32 @@ class Metrics(Collector):
         """Show a figure that is read when it is asked for."""
         self._gauge(name, says).set_function(read)
 
+    def counter(self, name: str, says: str, *labels: str) -> Counter[Any]:
+        """Counts by the value of a label, or by the tuple of values of several, from now on.
+
+        Args:
+            name: without `groundplan_` and `_total`.
+            says: what is counted.
+            labels: their names; without, it counts what has the empty tuple.
+        """
+        counts: Counter[Any] = Counter() if labels else Counter({(): 0})
+        self._counts[name] = says, labels, counts
+        return counts
+
     def breaker(self, name: str, state: State) -> None:
         """Count a change of an engine's breaker; a listener of `Breaker`."""
         self._breakers[name, state] += 1
 
-    def predicted(self, trace: Trace, decision: str) -> None:
-        """Count one prediction: its stages, what was replaced, what was decided."""
+    def predicted(self, trace: Trace, *decisions: str) -> None:
+        """Count one request: its stages, what was replaced, what was decided."""
         for stage, spent in trace.timings.items():
             self._stages[stage].observe(spent)
             if spent > self._budgets[stage]:
                 self._over[stage] += 1
         for line in trace.degraded:
             self._replaced[line.partition(":")[0]] += 1
-        self._decisions[decision] += 1
+        for decision in decisions:
+            self._decisions[decision] += 1
 
     def page(self) -> bytes:
         """All of it, in the Prometheus text format."""
@@ -126,6 +141,7 @@ class Metrics(Collector):
             ("degraded", "Stages replaced, and late answers.", ("stage",), self._replaced),
             ("stage_over_budget", "Stages longer than planned.", ("stage",), self._over),
             ("breaker_changes", "New states of breakers.", ("engine", "state"), self._breakers),
+            *((name, *rest) for name, rest in self._counts.items()),
         ]
         for name, says, labels, values in counts:
             family = CounterMetricFamily(f"groundplan_{name}", says, labels=labels)

@@ -1,19 +1,31 @@
 """The OpenAPI document of a server, put together from the types that it decodes and encodes."""
 
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any, Final
 
 import msgspec
 
-from groundplan import __version__
 from groundplan.serving.http import Problem
 from groundplan.serving.inference import Inference, Inferred
 
 _TEMPLATE: Final = "#/components/schemas/{name}"
 
+_REFUSALS: Final = {
+    "400": "The body cannot be read.",
+    "413": "The body is too large.",
+    "422": "A field breaks a rule; the answer names it.",
+    "503": "A stage could not answer in time; Retry-After says when to come back.",
+}
+
 
 def document(
-    title: str, paths: Mapping[str, Any], types: list[Any], schemas: Mapping[str, Any]
+    title: str,
+    paths: Mapping[str, Any],
+    types: list[Any],
+    schemas: Mapping[str, Any],
+    *,
+    model: bool = True,
 ) -> dict[str, Any]:
     """An OpenAPI 3.1 document.
 
@@ -22,14 +34,16 @@ def document(
         paths: the pattern's own paths, made with `post` and `get`.
         types: msgspec types that the paths refer to by name.
         schemas: further JSON Schemas by name.
+        model: whether the bare model is served too, by the Open Inference Protocol.
     """
+    spoken = [Inference, Inferred] if model else []
     _, components = msgspec.json.schema_components(
-        [*types, Problem, Inference, Inferred], ref_template=_TEMPLATE
+        [*types, Problem, *spoken], ref_template=_TEMPLATE
     )
     return {
         "openapi": "3.1.0",
-        "info": {"title": title, "version": __version__},
-        "paths": {**paths, **_SHARED},
+        "info": {"title": title, "version": version("groundplan")},
+        "paths": {**paths, **_SHARED, **(_MODEL if model else {})},
         "components": {"schemas": {**components, **schemas}},
     }
 
@@ -53,12 +67,6 @@ def post(
     content = {"application/json": {"schema": _ref(body)}}
     for media, name in (also or {}).items():
         content[media] = {"schema": _ref(name)}
-    refusals = {
-        "400": "The body cannot be read.",
-        "413": "The body is too large.",
-        "422": "A field breaks a rule; the answer names it.",
-        "503": "A stage could not answer in time; Retry-After says when to come back.",
-    }
     return {
         "post": {
             "summary": summary,
@@ -66,7 +74,7 @@ def post(
             "requestBody": {"required": True, "content": content},
             "responses": {
                 "200": _answer("Answered.", _ref(answer)),
-                **{code: _answer(text, _ref("Problem")) for code, text in refusals.items()},
+                **{code: _answer(text, _ref("Problem")) for code, text in _REFUSALS.items()},
             },
         }
     }
@@ -95,6 +103,30 @@ def get(
     }
 
 
+def lookup(
+    summary: str, name: str, answer: str, parameters: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """A GET operation of a path with one parameter, with its refusals.
+
+    Args:
+        summary: one sentence.
+        name: of the path's parameter.
+        answer: the schema of the 200 answer.
+        parameters: further OpenAPI parameters.
+    """
+    refusals = {code: _REFUSALS[code] for code in ("422", "503")}
+    return {
+        "get": {
+            "summary": summary,
+            "parameters": [parameter(name), *parameters],
+            "responses": {
+                "200": _answer("Answered.", _ref(answer)),
+                **{code: _answer(text, _ref("Problem")) for code, text in refusals.items()},
+            },
+        }
+    }
+
+
 def parameter(name: str) -> dict[str, Any]:
     """A path parameter of type string."""
     return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
@@ -109,11 +141,13 @@ TIMEOUT: Final = {
 """The header by which a client shortens the deadline."""
 
 
-def page(summary: str) -> dict[str, Any]:
-    """A GET operation that answers with HTML."""
+def page(summary: str, *, missing: bool = False) -> dict[str, Any]:
+    """A GET operation that answers with HTML, or 404 where the page may be missing."""
     content = {"text/html": {"schema": {"type": "string"}}}
-    answer = {"description": "The page.", "content": content}
-    return {"get": {"summary": summary, "responses": {"200": answer}}}
+    responses = {"200": {"description": "The page.", "content": content}}
+    if missing:
+        responses["404"] = _answer("There is no such page.", _ref("Problem"))
+    return {"get": {"summary": summary, "responses": responses}}
 
 
 def _ref(name: str) -> dict[str, str]:
@@ -136,8 +170,11 @@ def _text(summary: str) -> dict[str, Any]:
 
 _SHARED: Final[dict[str, Any]] = {
     "/health/live": get("Whether the process answers at all."),
-    "/health/ready": get("Whether it can predict: build, store and log.", unready=True),
+    "/health/ready": get("Whether it can answer.", unready=True),
     "/metrics": _text("Metrics in the Prometheus text format."),
+}
+
+_MODEL: Final[dict[str, Any]] = {
     "/v2": get("The server, by the Open Inference Protocol."),
     "/v2/health/live": get("Whether the process answers at all."),
     "/v2/health/ready": get("Whether it can predict.", unready=True),

@@ -93,7 +93,7 @@ def run(
         started: called once, when requests are answered.
         tls: speaks TLS with this; None speaks plain HTTP.
         limits: of what is taken from clients.
-        lane: the short way for plain posts; it goes past `app`, so its check must be as strict.
+        lane: the short way for plain requests; it goes past `app`, so its check must be as strict.
         channel: where the process that started this one hands over connections; its end is that
             of the server too.
         every: called once a second.

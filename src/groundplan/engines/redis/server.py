@@ -16,6 +16,8 @@ Word: TypeAlias = bytes | int | str
 
 SCHEMES: Final = ("redis", "rediss", "unix")
 
+_CALLED: Final = {"online_store": "an online store", "scores": "a store of scores"}
+
 
 class Server:
     """A server, reached by several threads at once.
@@ -28,13 +30,16 @@ class Server:
             `unix:///path/to/socket[?db=0]`.
         script: the Lua source.
         timeout: seconds that one call may take.
+        role: the key of the table `[engines]` that names it, for messages.
 
     Raises:
         EngineError: the URL is not one of these.
     """
 
-    def __init__(self, url: str, script: str, timeout: float) -> None:
+    def __init__(self, url: str, script: str, timeout: float, role: str = "online_store") -> None:
         self.name = shown(url)
+        self._called = f"the {_CALLED[role].partition(' ')[2]} {self.name}"
+        self._role = role
         self._script = script
         self._sha = sha1(script.encode(), usedforsecurity=False).hexdigest()
         try:
@@ -46,7 +51,7 @@ class Server:
                 health_check_interval=0,
             )
         except (ValueError, redis.RedisError) as error:
-            raise EngineError(f"{self.name} is no address of an online store: {error}") from None
+            raise EngineError(f"{self.name} is no address of {_CALLED[role]}: {error}") from None
 
     def run(self, prefix: str, words: Sequence[Word]) -> Any:
         """What the script gives for these arguments."""
@@ -63,23 +68,21 @@ class Server:
             yield
         except redis.TimeoutError as error:
             raise EngineError(
-                f"the online store {self.name} did not answer in time ({_reason(error)}): whether "
+                f"{self._called} did not answer in time ({_reason(error)}): whether "
                 "it has done its work is unknown, and asking again is safe"
             ) from None
         except redis.AuthenticationError as error:
             raise EngineError(
-                f"the online store {self.name} refuses the name or password: correct the URL of "
-                f"[engines] online_store ({_reason(error)})"
+                f"{self._called} refuses the name or password: correct the URL of "
+                f"[engines] {self._role} ({_reason(error)})"
             ) from None
         except redis.ConnectionError as error:
             raise EngineError(
-                f"the online store {self.name} cannot be reached: start it, or correct the URL of "
-                f"[engines] online_store ({_reason(error)})"
+                f"{self._called} cannot be reached: start it, or correct the URL of "
+                f"[engines] {self._role} ({_reason(error)})"
             ) from None
         except redis.RedisError as error:
-            raise EngineError(
-                f"the online store {self.name} did not do its work: {_reason(error)}"
-            ) from None
+            raise EngineError(f"{self._called} did not do its work: {_reason(error)}") from None
 
     def setting(self, name: str) -> str | None:
         """A setting of the server, or None where it does not say: some hosted ones do not."""

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from groundplan.serving.log.journal import SUFFIX, abandoned, drafted, head, rows
 from groundplan.serving.log.retention import PARQUET, Retention, prune
-from groundplan.serving.log.row import Prediction, Row, Stored, Taken, unpacked
+from groundplan.serving.log.row import Lookup, Prediction, Row, Stored, Taken, unpacked
 
 FEATURE: Final = "feature."
 """What the name of a column with feature values begins with."""
@@ -31,7 +31,12 @@ NAMES: Final = b"groundplan.features"
 INTEGER: Final = b"groundplan.integer_ids"
 """The entry that is there where identifiers are integers; the column `id` has them as text."""
 
-KINDS: Final[dict[type[Row], str]] = {Prediction: "prediction", Taken: "event", Stored: "stored"}
+KINDS: Final[dict[type[Row], str]] = {
+    Prediction: "prediction",
+    Lookup: "lookup",
+    Taken: "event",
+    Stored: "stored",
+}
 """What the column `kind` says of each sort of row."""
 
 COLUMNS: Final = {
@@ -44,6 +49,8 @@ COLUMNS: Final = {
     "score": pa.float64(),
     "decision": pa.dictionary(pa.int32(), pa.string()),
     "build": pa.dictionary(pa.int32(), pa.string()),
+    "version": pa.dictionary(pa.int32(), pa.string()),
+    "fallback": pa.dictionary(pa.int32(), pa.string()),
     "degraded": pa.list_(pa.string()),
     "timings": pa.map_(pa.string(), pa.int64()),
 }
@@ -102,7 +109,8 @@ def from_rows(found: Sequence[Row], names: Sequence[str]) -> pa.Table:
     width = max((len(row.features) for row in found if isinstance(row, Prediction)), default=0)
     if len(names) != width and width:
         names = [str(number) for number in range(width)]
-    scored = [row if isinstance(row, Prediction) else None for row in found]
+    scored = [row if isinstance(row, Prediction | Lookup) else None for row in found]
+    read = [row if isinstance(row, Lookup) else None for row in found]
     taken = [row if isinstance(row, Taken) else None for row in found]
     ids = [row and row.id for row in scored]
     values: dict[str, Iterable[Any]] = {
@@ -115,13 +123,18 @@ def from_rows(found: Sequence[Row], names: Sequence[str]) -> pa.Table:
         "score": [row and row.score for row in scored],
         "decision": [row and row.decision for row in scored],
         "build": ["" if isinstance(row, Stored) else row.build for row in found],
+        "version": [row and row.version for row in read],
+        "fallback": [row and row.fallback for row in read],
         "degraded": [row and row.degraded for row in scored],
         "timings": [row and list(row.timings.items()) for row in scored],
     }
     columns = {name: pa.array(values[name], type_) for name, type_ in COLUMNS.items()}
     absent = (np.nan,) * width
     matrix = np.array(
-        [row.features if row and len(row.features) == width else absent for row in scored],
+        [
+            row.features if isinstance(row, Prediction) and len(row.features) == width else absent
+            for row in found
+        ],
         np.float64,
     ).reshape(len(found), width)
     for at, name in enumerate(names[:width]):

@@ -6,16 +6,18 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 import msgspec
 
 from groundplan.serving.log.journal import SUFFIX, rows
 from groundplan.serving.log.retention import PARQUET
-from groundplan.serving.log.row import Prediction, Row, Stored, Taken, unpacked
+from groundplan.serving.log.row import Answered, Lookup, Prediction, Row, Stored, Taken, unpacked
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+A = TypeVar("A", bound=Answered)
 
 _BATCH: Final = 16_384
 _INTEGER: Final = re.compile(r"-?[0-9]{1,19}").fullmatch
@@ -62,8 +64,8 @@ class Segment:
             for batch in file.iter_batches(_BATCH):
                 yield pa.Table.from_batches([batch], file.schema_arrow)
 
-    def answers(self, id: str) -> Iterator[Prediction]:
-        """The answers about the event whose identifier is this text, in order."""
+    def answers(self, id: str, kind: type[A]) -> Iterator[A]:
+        """The answers of a kind about the identifier or key that is this text, in order."""
         import pyarrow.parquet as pq
 
         from groundplan.serving.log.archive import opened
@@ -71,19 +73,19 @@ class Segment:
         try:
             if self.file.suffix == PARQUET:
                 for row in rows_of(pq.read_table(self.file, filters=[("id", "=", id)])):
-                    if isinstance(row, Prediction):
+                    if isinstance(row, kind):
                         yield row
                 return
             content = opened(self.file)
         except FileNotFoundError:
             if self.file.suffix == SUFFIX:
-                yield from replace(self, file=self.file.with_suffix(PARQUET)).answers(id)
+                yield from replace(self, file=self.file.with_suffix(PARQUET)).answers(id, kind)
             return
         # An answer ends with its identifier, so that the others need not be decoded.
         ends = (_encode(id), *([_encode(int(id))] if _INTEGER(id) else []))
         for piece in rows(content):
             found = unpacked(piece) if piece.endswith(ends) else None
-            if isinstance(found, Prediction) and str(found.id) == id:
+            if isinstance(found, kind) and str(found.id) == id:
                 yield found
 
 
@@ -146,17 +148,22 @@ def table(folder: Path, columns: Sequence[str] | None = None) -> "pa.Table":
     return whole if columns is None else whole.select(list(columns))
 
 
-def find(folder: Path, id: str) -> Prediction | None:
-    """The newest answer about an event; None where the log has none.
+@overload
+def find(folder: Path, id: str) -> Prediction | None: ...
+@overload
+def find(folder: Path, id: str, kind: type[A]) -> A | None: ...
+def find(folder: Path, id: str, kind: Any = Prediction) -> Any:
+    """The newest answer about an event or a key; None where the log has none.
 
     Args:
         folder: of the log.
-        id: the event's identifier, as text.
+        id: the event's identifier or the key, as text.
+        kind: `Prediction` or `Lookup`.
     """
-    newest: dict[str, Prediction] = {}
+    newest: dict[str, Answered] = {}
     for segment in reversed(segments(folder)):
         if segment.writer not in newest:
-            for row in segment.answers(id):
+            for row in segment.answers(id, kind):
                 newest[segment.writer] = row
     return max(newest.values(), key=lambda row: row.at, default=None)
 
@@ -197,17 +204,16 @@ def rows_of(part: "pa.Table") -> Iterator[Row]:
             yield Taken(row["at"], event, row["source"], row["build"], row["pending"])
             continue
         id = row["id"]
-        yield Prediction(
-            row["at"],
-            event,
-            tuple(values),
-            row["score"],
-            row["decision"],
-            row["build"],
-            dict(row["timings"]),
-            row["degraded"],
-            int(id) if integer and id is not None else id,
-        )
+        shared = {
+            **{name: row[name] for name in ("at", "score", "decision", "build", "degraded")},
+            "event": event,
+            "timings": dict(row["timings"]),
+            "id": int(id) if integer and id is not None else id,
+        }
+        if row["kind"] == "lookup":
+            yield Lookup(version=row["version"], fallback=row["fallback"], **shared)
+        else:
+            yield Prediction(features=tuple(values), **shared)
 
 
 def _list(part: "pa.Table", name: str) -> list[Any]:

@@ -32,6 +32,34 @@ class Prediction(Struct, frozen=True, tag="prediction", array_like=True, gc=Fals
     id: int | str | None = None
 
 
+class Lookup(Struct, frozen=True, tag="lookup", array_like=True, gc=False):
+    """A published answer that was read.
+
+    Args:
+        at: when it was answered, µs since 1970, UTC.
+        version: the published version.
+        build: the build that scored it.
+        score: the probability.
+        decision: what follows from it.
+        fallback: what stood in where the key was not scored; empty where it was.
+        timings: µs per stage.
+        degraded: what was replaced, or is old, each beginning with what it is and a colon.
+        event: the fields that came with the key, one JSON object; empty where none did.
+        id: the key.
+    """
+
+    at: int
+    version: str
+    build: str
+    score: float
+    decision: str
+    fallback: str
+    timings: dict[str, int]
+    degraded: list[str]
+    event: bytes
+    id: int | str
+
+
 class Taken(Struct, frozen=True, tag="event", array_like=True, gc=False):
     """An event that was taken into the history without being scored, or a label.
 
@@ -61,7 +89,8 @@ class Stored(Struct, frozen=True, tag="stored", array_like=True, gc=False):
     at: int
 
 
-Row = Prediction | Taken | Stored
+Answered = Prediction | Lookup
+Row = Answered | Taken | Stored
 
 
 def lines(body: bytes) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""Each promise of the five answers, beside what was measured."""
+"""The promises of a realtime server, beside what was measured."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,17 +7,10 @@ from msgspec import Struct
 from groundplan.constraints import Answers
 from groundplan.monitoring.consistency import Report
 from groundplan.plan import Plan
+from groundplan.practice.promises import promise
+from groundplan.practice.promises.promise import Promise
 from groundplan.practice.results import Percentiles, Summary
-from groundplan.units import show_duration, show_rate
-
-
-class Promise(Struct, frozen=True):
-    """One promise: the answer that it comes from, what it says, what was measured."""
-
-    answer: str
-    promised: str
-    measured: str
-    holds: bool
+from groundplan.units import show_duration
 
 
 class Measured(Struct, frozen=True):
@@ -56,10 +49,10 @@ class Measured(Struct, frozen=True):
 def promises(answers: Answers, plan: Plan, measured: Measured) -> tuple[Promise, ...]:
     """Every promise that the answers and the plan make of a realtime server."""
     return (
-        _labels(answers, measured),
-        _latency(plan, measured.load),
-        *(_stage(plan, name, spent) for name, spent in measured.stages.items()),
-        _throughput(plan, measured.load),
+        promise.labels(answers, measured.rate),
+        promise.latency(plan, measured.load),
+        *(promise.stage(plan, name, spent) for name, spent in measured.stages.items()),
+        promise.throughput(plan, measured.load),
         _predictions(answers, measured),
         _features(answers, measured),
         _consistent(measured.consistency),
@@ -78,52 +71,6 @@ def promises(answers: Answers, plan: Plan, measured: Measured) -> tuple[Promise,
             f"{measured.unlogged:,} answers missing",
             measured.unlogged == 0,
         ),
-    )
-
-
-def _labels(answers: Answers, measured: Measured) -> Promise:
-    stated = answers.labels.positive_rate
-    if stated is None:
-        return Promise(
-            "labels.kind", "labels exist", f"{measured.rate:.2%} positive", measured.rate > 0
-        )
-    return Promise(
-        "labels.positive_rate",
-        f"{stated:.2%}, within a factor of 2",
-        f"{measured.rate:.2%} of the rows trained on",
-        stated / 2 <= measured.rate <= stated * 2,
-    )
-
-
-def _latency(plan: Plan, load: Summary) -> Promise:
-    spent = load.latency
-    return Promise(
-        "latency.p99",
-        f"{show_duration(plan.p99)}, from the intended send time",
-        f"p50 {_shown(spent.p50)}, p99 {_shown(spent.p99)}, p99.9 {_shown(spent.p999)}",
-        spent.p99 is not None and spent.p99 <= plan.p99,
-    )
-
-
-def _stage(plan: Plan, name: str, spent: Percentiles) -> Promise:
-    budget = plan.stage(name).budget
-    return Promise(
-        f"plan.{name}",
-        f"p99 within its budget of {show_duration(budget)}",
-        f"p50 {_shown(spent.p50)}, p99 {_shown(spent.p99)}, p99.9 {_shown(spent.p999)}",
-        spent.p99 is not None and spent.p99 <= budget,
-    )
-
-
-def _throughput(plan: Plan, load: Summary) -> Promise:
-    # Poisson arrivals: the offered rate itself strays from the promised one by its square root.
-    return Promise(
-        "latency.throughput",
-        f"{show_rate(plan.throughput)}, every request answered",
-        f"{load.achieved:,.0f}/s answered of {load.offered:,.0f}/s offered, "
-        f"{load.requests - load.answered:,} not answered",
-        load.answered == load.requests
-        and load.achieved >= 0.97 * min(load.offered, plan.throughput / 1e9),
     )
 
 
@@ -191,7 +138,3 @@ def _reasons(answers: Answers, measured: Measured) -> tuple[Promise, ...]:
             measured.unaccounted == 0,
         ),
     )
-
-
-def _shown(microseconds: int | None) -> str:
-    return "never" if microseconds is None else show_duration(microseconds)

@@ -6,12 +6,10 @@ workers need this package where a feature has a Python function. Spark 4 and Jav
 
 import inspect
 import os
-import re
 import shutil
-import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -19,11 +17,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark import cloudpickle
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812  (as all the world calls them)
 from sqlglot import exp
 
+from groundplan.engines.spark.session import reached, started
 from groundplan.errors import EngineError, InputError
 from groundplan.features import offline
 from groundplan.features.apply import Apply
@@ -35,21 +33,11 @@ from groundplan.features.history import History
 if TYPE_CHECKING:
     from groundplan.features.offline import Keep, Others, Progress
 
-_ROW: Final = "file_row_number"
-_FILE_ROWS: Final = 1 << 40  # more than a file has: rows are numbered through several files
-_LOCAL: Final = re.compile(r"local(\[(\d+|\*)\])?")
-_CLUSTER: Final = re.compile(r"[A-Za-z0-9.\-]+:\d+(,[A-Za-z0-9.\-]+:\d+)*")
+ROW: Final = "file_row_number"
+"""The column that numbers the rows."""
 
-_SETTINGS: Final = {
-    "spark.sql.session.timeZone": "UTC",
-    "spark.sql.ansi.enabled": "false",  # x / 0 is asked away by the statement itself
-    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-    "spark.sql.execution.arrow.maxRecordsPerBatch": "65536",
-    "spark.ui.enabled": "false",
-    "spark.ui.showConsoleProgress": "false",
-    "spark.log.level": "ERROR",
-}
-_LOOPBACK: Final = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+FILE_ROWS: Final = 1 << 40
+"""More rows than a file has: rows are numbered through several files."""
 
 _TYPES: Final = {
     "int": "INTEGER",
@@ -72,19 +60,7 @@ class SparkOffline:
     """
 
     def __init__(self, url: str, settings: Mapping[str, str] | None = None) -> None:
-        master = master_of(url)
-        chosen = _SETTINGS | (_LOOPBACK if master.startswith("local") else {})
-        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-        builder = SparkSession.builder.appName("groundplan").master(master)
-        for name, value in (chosen | dict(settings or {})).items():
-            builder = builder.config(name, value)
-        try:
-            self._session = builder.getOrCreate()
-        except (PySparkException, RuntimeError) as error:
-            raise EngineError(
-                f"{url} gives no session: install Java 17 or newer, and start the cluster that "
-                f"[engines] offline names ({_first_line(error)})"
-            ) from None
+        self._session = started(url, "offline", settings)
 
     def table(
         self,
@@ -158,41 +134,39 @@ class SparkOffline:
     ) -> Iterator[DataFrame]:
         """The rows of the statement, in order, while their input is there."""
         sources = [source, *offline.listed(inputs, others)]
-        with tempfile.TemporaryDirectory(prefix="groundplan-") as folder, _reached():
+        with tempfile.TemporaryDirectory(prefix="groundplan-") as folder, reached():
             histories = [
-                Parquet(self._session, _file(events, Path(folder), number), f"source_{number}")
+                Rows(
+                    numbered(self._session, _files(events, Path(folder), number)),
+                    f"source_{number}",
+                )
                 for number, events in enumerate(sources)
             ]
             rows = self._session.sql(offline.statement(inputs, histories, keep))
             if applied(inputs):
-                _ship(inputs)
+                ship(inputs)
                 rows = rows.mapInArrow(_finisher(inputs), _schema(inputs, rows))
             yield rows
 
 
-class Parquet(History):
+class Rows(History):
     """The events of one source in Spark.
 
     Args:
-        session: of Spark.
-        path: a Parquet file, or a folder of them, which are read in the order of their names.
-        name: of the view that it becomes.
-
-    Raises:
-        InputError: there is no such file, or it is not Parquet.
+        rows: of the source, as `numbered` gives them.
+        name: of the view that they become.
     """
 
     dialect: ClassVar[Dialect] = SPARK
 
-    def __init__(self, session: SparkSession, path: Path, name: str) -> None:
-        self._session = session
+    def __init__(self, rows: DataFrame, name: str) -> None:
+        self._session = rows.sparkSession
         self.relation = exp.to_table(name)
-        self.position = exp.column(_ROW)
-        rows = _numbered(session, path)
+        self.position = exp.column(ROW)
         self.present = {
             column: _TYPES.get(type_, type_.upper())
             for column, type_ in rows.dtypes
-            if column != _ROW
+            if column != ROW
         }
         rows.createOrReplaceTempView(name)
 
@@ -201,25 +175,16 @@ class Parquet(History):
         return tuple(row)
 
 
-def master_of(url: str) -> str:
-    """The master that a URL names, as Spark calls it.
+def numbered(session: SparkSession, files: Sequence[Path]) -> DataFrame:
+    """The rows of Parquet files of different names, in their order, with their numbers as `ROW`.
+
+    Those of the nth file, from 0, begin with n times `FILE_ROWS`.
 
     Raises:
-        EngineError: it names none.
+        InputError: there is no such file, or it is not Parquet.
     """
-    rest = url.removeprefix("spark://")
-    if rest == url or not (_LOCAL.fullmatch(rest) or _CLUSTER.fullmatch(rest)):
-        raise EngineError(
-            f"{url!r} is no address of Spark: write spark://local[2] for two cores of this "
-            "machine, or spark://host:7077 for a cluster"
-        )
-    return rest if _LOCAL.fullmatch(rest) else url
-
-
-def _numbered(session: SparkSession, path: Path) -> DataFrame:
-    """The rows of a file or folder with their numbers."""
-    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
     if not files or not files[0].is_file():
+        path = files[0] if files else "a folder"
         raise InputError("", f"{path} is not there: name a Parquet file of events")
     for file in files:
         try:
@@ -229,19 +194,19 @@ def _numbered(session: SparkSession, path: Path) -> DataFrame:
     number = F.col("_metadata.row_index")
     if len(files) > 1:
         first = [
-            F.lit(word) for at, file in enumerate(files) for word in (file.name, at * _FILE_ROWS)
+            F.lit(word) for at, file in enumerate(files) for word in (file.name, at * FILE_ROWS)
         ]
         number = number + F.create_map(*first)[F.col("_metadata.file_name")]
-    return session.read.parquet(*map(str, files)).select("*", number.alias(_ROW))
+    return session.read.parquet(*map(str, files)).select("*", number.alias(ROW))
 
 
-def _file(events: "Path | pa.Table", folder: Path, number: int) -> Path:
+def _files(events: "Path | pa.Table", folder: Path, number: int) -> list[Path]:
     """Where the events are, or are put."""
     if isinstance(events, Path):
-        return events
+        return sorted(events.glob("*.parquet")) if events.is_dir() else [events]
     path = folder / f"{number}.parquet"
     pq.write_table(events, path)
-    return path
+    return [path]
 
 
 def _finisher(
@@ -256,7 +221,7 @@ def _finisher(
     return finish
 
 
-def _ship(inputs: FeatureSet) -> None:
+def ship(inputs: FeatureSet) -> None:
     """See to it that workers get the code of the project's functions, which they cannot import."""
     installed = tuple(sysconfig.get_paths().values())
     for expression in applied(inputs).values():
@@ -305,17 +270,3 @@ def _typed(inputs: FeatureSet, rows: pa.Table) -> pa.Table:
         for field in rows.schema
     ]
     return rows.cast(pa.schema(fields))
-
-
-@contextmanager
-def _reached() -> Iterator[None]:
-    """Turns what Spark raises into an error of ours."""
-    try:
-        yield
-    except PySparkException as error:
-        raise EngineError(f"Spark did not do its work: {_first_line(error)}") from None
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__

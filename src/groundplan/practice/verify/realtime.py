@@ -1,15 +1,9 @@
-"""Start a server, load it as promised, and hold every promise against what was measured."""
+"""Verify a realtime server: events at the promised rate, then probes, then the log recomputed."""
 
 import math
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
-import urllib.request
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -18,9 +12,8 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 import pyarrow.parquet as pq
-from msgspec import Struct
 
-from groundplan.errors import BuildError, EngineError
+from groundplan.errors import BuildError
 from groundplan.features import FeatureSet
 from groundplan.monitoring import consistency
 from groundplan.patterns.realtime.opening import live
@@ -28,18 +21,12 @@ from groundplan.patterns.realtime.record import record
 from groundplan.patterns.realtime.replay import replay
 from groundplan.patterns.realtime.training import REPLAY
 from groundplan.practice import load, machine, traffic
-from groundplan.practice.promises import Measured, Promise, promises
-from groundplan.practice.results import Percentiles, Results, Summary
+from groundplan.practice.promises.realtime import Measured, promises
+from groundplan.practice.results import Percentiles, Results
+from groundplan.practice.verify.server import post, server
+from groundplan.practice.verify.verification import LEAST, WARMUP, Report, Verification
 from groundplan.project import Project
 from groundplan.rollout.builds import Build
-
-Report = Callable[[str, int, int], None]
-
-WARMUP: Final = 2.0
-"""Seconds of load that no figure counts."""
-
-LEAST: Final = 1.0
-"""Seconds of load that a verification counts at least."""
 
 PROBES: Final = 100
 """Events sent to see how soon they show."""
@@ -47,36 +34,18 @@ PROBES: Final = 100
 _AWAY: Final = ("EngineError", "Open")
 """The faults by which an answer says that an engine did not answer."""
 
-START: Final = 60.0
-"""Seconds that a server may take to start."""
 
-
-class Verification(Struct, frozen=True):
-    """What was promised and what was found.
+class Realtime(Verification, frozen=True):
+    """What was promised of a realtime server and what was found.
 
     Args:
-        build: the build that served.
-        machine: what it ran on.
-        sample: one answer, as the client got it.
-        promises: each promise with its figure.
-        load: the load in a few figures.
         consistency: served against recomputed, feature by feature.
     """
 
-    build: str
-    machine: str
-    sample: msgspec.Raw
-    promises: tuple[Promise, ...]
-    load: Summary
     consistency: consistency.Report
 
-    @property
-    def holds(self) -> bool:
-        """Whether every promise holds."""
-        return all(promise.holds for promise in self.promises)
 
-
-def verify(project: Project, seconds: float, report: Report) -> Verification:
+def verify(project: Project, seconds: float, report: Report) -> Realtime:
     """Serve the live build from a state of its own, send it the load that was promised, judge.
 
     The load are the events that followed the build's test period, in their order, at the
@@ -94,9 +63,9 @@ def verify(project: Project, seconds: float, report: Report) -> Verification:
     bodies = _bodies(build, inputs, rate, seconds)
     state = project.home / "verify"
     shutil.rmtree(state, ignore_errors=True)
-    with _server(project, state) as url:
+    with server(project, state) as url:
         report("start a server", 1, 1)
-        sample = _post(f"{url}/predict?features=true", bodies[0])
+        sample = post(f"{url}/predict?features=true", bodies[0])
         results = load.in_process_of_its_own(
             f"{url}/predict",
             bodies[1:-PROBES],
@@ -110,7 +79,7 @@ def verify(project: Project, seconds: float, report: Report) -> Verification:
     recomputed = _recompute(project, state, report)
     measured = _measure(run, recomputed)
     report("recompute what was served", 1, 1)
-    verification = Verification(
+    verification = Realtime(
         build=build.manifest.build,
         machine=machine.describe(),
         sample=msgspec.Raw(sample),
@@ -152,52 +121,11 @@ def _probe(url: str, bodies: Sequence[bytes], inputs: FeatureSet, report: Report
         name = f"{taken[done]}-again" if source.id_kind.name == "str" else max(taken) + 1 + done
         later = traffic.shifted(body, source, timedelta(seconds=1), name)
         began = time.perf_counter_ns()
-        _post(f"{url}/events", body)
-        _post(f"{url}/predict", later)
+        post(f"{url}/events", body)
+        post(f"{url}/predict", later)
         probes.append(_Probe(name, (time.perf_counter_ns() - began) // 1_000))
         report("freshness probes", done + 1, len(bodies))
     return probes
-
-
-@contextmanager
-def _server(project: Project, state: Path) -> Iterator[str]:
-    """A server of the project in a process of its own, on a free port; its address."""
-    state.mkdir(parents=True)
-    command = [
-        *(sys.executable, "-m", "groundplan", "serve", str(project.file)),
-        *("--port", "0", "--state", str(state), "--space", f"verify-{os.getpid()}"),
-    ]
-    errors = state / "server.err"
-    with errors.open("wb") as stream:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stream)
-    try:
-        yield _address(process, errors)
-        if process.poll() is not None:
-            raise EngineError(f"the server died under load:\n{errors.read_text()[-2_000:]}")
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
-
-
-def _address(process: subprocess.Popen[bytes], errors: Path) -> str:
-    assert process.stdout is not None
-    line = process.stdout.readline().decode()
-    if " on http://" not in line:
-        process.wait(5)
-        raise EngineError(f"the server did not start:\n{errors.read_text()[-2_000:]}")
-    return line.split(" on ")[-1].strip()
-
-
-def _post(url: str, body: bytes) -> bytes:
-    request = urllib.request.Request(url, body, {"content-type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return bytes(answer.read())
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,232 @@
+"""How decisions and errors spread over groups of people: a table to look at, not a verdict.
+
+Groups are compared by what Barocas, Hardt and Narayanan (Fairness and Machine Learning, chapter 3)
+call independence (shares of decisions), separation (error rates) and sufficiency (calibration).
+They exclude one another where base rates differ, so that the table shows all and passes none.
+"""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from msgspec import Struct
+
+from groundplan.models.intervals import Interval, resampled
+from groundplan.models.metrics import Ranked, Weights
+from groundplan.models.scorer import Bools, Floats, Indices
+
+SMALL: Final = 30
+"""Rows of either class below which a group's figures say little; it is marked and not compared."""
+
+FOUR_FIFTHS: Final = 0.8
+"""The ratio of selection rates below which US employment guidelines see evidence of adverse impact
+(29 CFR 1607.4(D)); a rule of thumb that is used elsewhere too."""
+
+
+class Group(Struct, frozen=True):
+    """The rows of one group.
+
+    Args:
+        name: the value that they share.
+        rows, positive: how many, and how many of them are positive.
+        small: whether there are fewer than `SMALL` of either class.
+        rate: the share of positives.
+        score: the mean score; equal to the rate where the group is calibrated in the large.
+        shares: of each decision, in their order.
+        tpr: the share of its positives that is acted on: another decision than the first.
+        fpr: the share of its negatives that is.
+        roc_auc: within the group.
+    """
+
+    name: str
+    rows: int
+    positive: int
+    small: bool
+    rate: Interval
+    score: Interval
+    shares: tuple[Interval, ...]
+    tpr: Interval
+    fpr: Interval
+    roc_auc: Interval
+
+
+class Ratio(Struct, frozen=True):
+    """How unevenly a decision is spread over the groups that are not small.
+
+    The interval is that of the two groups; which two they are is not drawn again.
+
+    Args:
+        decision: its name.
+        lowest, highest: the groups with the least and the greatest share.
+        ratio: the one share over the other; 1 is even.
+        under: whether the ratio is below four fifths.
+    """
+
+    decision: str
+    lowest: str
+    highest: str
+    ratio: Interval
+    under: bool
+
+
+class Fairness(Struct, frozen=True):
+    """The table of one attribute.
+
+    Args:
+        attribute: such as `sex`.
+        decisions: their names.
+        groups: the largest first.
+        ratios: one for each decision; empty where fewer than two groups are large enough.
+        opportunity: the greatest difference of true positive rates (equal opportunity, Hardt et
+            al., 2016); None likewise.
+        false_alarms: the greatest difference of false positive rates; None likewise.
+    """
+
+    attribute: str
+    decisions: tuple[str, ...]
+    groups: tuple[Group, ...]
+    ratios: tuple[Ratio, ...]
+    opportunity: Interval | None
+    false_alarms: Interval | None
+
+
+def fairness(
+    attribute: str,
+    value: npt.NDArray[np.object_],
+    scores: Floats,
+    decided: npt.NDArray[np.uint8],
+    label: Bools,
+    cluster: Indices,
+    decisions: tuple[str, ...],
+    *,
+    resamples: int = 200,
+) -> Fairness:
+    """The table of one attribute, with percentile intervals over resampled clusters.
+
+    Args:
+        attribute: what the groups are groups of.
+        value: text[n], the group of each row.
+        scores: float64[n], probabilities.
+        decided: uint8[n], positions in `decisions`; 0 is not acted on.
+        label: bool[n].
+        cluster: int64[n], whose rows are drawn together.
+        decisions: names.
+        resamples: how many times.
+    """
+    names, code = _groups(value)
+    table = _Table(code, len(names), scores, decided, label, len(decisions))
+    compared = np.flatnonzero(~table.small)
+    many = len(compared) >= 2
+    ends = table.ends(compared) if many else []
+
+    def figures(weight: Weights | None) -> list[float]:
+        rates = table.rates(weight)
+        spread = table.spread(rates, ends) if many else []
+        return [*rates.ravel().tolist(), *spread]
+
+    found = resampled(figures, cluster, resamples=resamples)
+    width = len(decisions) + _OTHERS
+    groups = tuple(
+        _group(name, table, at, found[at * width : (at + 1) * width])
+        for at, name in enumerate(names)
+    )
+    spread = found[len(names) * width :]
+    return Fairness(
+        attribute=attribute,
+        decisions=decisions,
+        groups=groups,
+        ratios=tuple(
+            Ratio(decision, names[low], names[high], ratio, ratio.value < FOUR_FIFTHS)
+            for decision, (low, high), ratio in zip(decisions, ends[:-2], spread[:-2], strict=True)
+        )
+        if many
+        else (),
+        opportunity=spread[-2] if many else None,
+        false_alarms=spread[-1] if many else None,
+    )
+
+
+_OTHERS: Final = 5
+"""Figures of a group beside the shares of its decisions."""
+
+
+class _Table:
+    """The rows by group, counted once for any number of weightings."""
+
+    def __init__(
+        self,
+        code: Indices,
+        groups: int,
+        scores: Floats,
+        decided: npt.NDArray[np.uint8],
+        label: Bools,
+        decisions: int,
+    ) -> None:
+        self._code, self._count, self._decisions = code, groups, decisions
+        self._scores, self._label, self._decided = scores, label, decided
+        self._cell = code * decisions + decided
+        self._rows = [np.flatnonzero(code == at) for at in range(groups)]
+        self._ranked = [Ranked(label[rows], scores[rows]) for rows in self._rows]
+        self.rows = np.bincount(code, minlength=groups)
+        self.positive = np.bincount(code, label, groups).astype(np.int64)
+        self.small = np.minimum(self.positive, self.rows - self.positive) < SMALL
+
+    def rates(self, weight: Weights | None) -> Floats:
+        """float64[groups, decisions + 5]: shares of decisions, then tpr, fpr, AUC, rate, score."""
+        each = np.ones(len(self._code)) if weight is None else weight
+        positive = each * self._label
+        shape = (self._count, self._decisions)
+        cells = np.bincount(self._cell, each, self._count * self._decisions).reshape(shape)
+        hits = np.bincount(self._cell, positive, self._count * self._decisions).reshape(shape)
+        rows, true = cells.sum(axis=1), hits.sum(axis=1)
+        score = np.bincount(self._code, each * self._scores, self._count)
+        auc = [
+            ranked.roc_auc(None if weight is None else weight[rows])
+            for ranked, rows in zip(self._ranked, self._rows, strict=True)
+        ]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            acted, alarms = hits[:, 1:].sum(axis=1), (cells - hits)[:, 1:].sum(axis=1)
+            others = (acted / true, alarms / (rows - true), np.array(auc), true / rows)
+            return np.column_stack([cells / rows[:, None], *others, score / rows])
+
+    def ends(self, compared: Indices) -> list[tuple[int, int]]:
+        """For each decision, then tpr and fpr, the groups with the least and the greatest."""
+        rates = self.rates(None)[compared, : self._decisions + 2]
+        low, high = compared[rates.argmin(axis=0)], compared[rates.argmax(axis=0)]
+        return list(zip(low.tolist(), high.tolist(), strict=True))
+
+    def spread(self, rates: Floats, ends: list[tuple[int, int]]) -> list[float]:
+        """The ratio of the ends of each decision, and the difference of those of tpr and fpr."""
+        spread = []
+        for at, (low, high) in enumerate(ends):
+            least, greatest = float(rates[low, at]), float(rates[high, at])
+            if at >= self._decisions:
+                spread.append(greatest - least)
+            else:
+                spread.append(least / greatest if greatest else 1.0)
+        return spread
+
+
+def _groups(value: npt.NDArray[np.object_]) -> tuple[list[str], Indices]:
+    """The names of the groups, the largest first, and the number of each row's."""
+    names, code, rows = np.unique(value.astype(str), return_inverse=True, return_counts=True)
+    order = np.argsort(-rows, kind="stable")
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    return names[order].tolist(), place[code]
+
+
+def _group(name: str, table: _Table, at: int, found: list[Interval]) -> Group:
+    *shares, tpr, fpr, auc, rate, score = found
+    return Group(
+        name=name,
+        rows=int(table.rows[at]),
+        positive=int(table.positive[at]),
+        small=bool(table.small[at]),
+        rate=rate,
+        score=score,
+        shares=tuple(shares),
+        tpr=tpr,
+        fpr=fpr,
+        roc_auc=auc,
+    )

@@ -1,0 +1,262 @@
+"""What the `system.py` of a batch project says."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from groundplan.decision import decide
+from groundplan.errors import DefinitionError, ProjectError
+from groundplan.features import FeatureSet
+from groundplan.models import Split
+from groundplan.models.bands import Bands
+from groundplan.models.codes import Reasons
+from groundplan.models.folds import Folds
+from groundplan.models.kinds import SPECS, Spec
+from groundplan.project import SYSTEM, Project
+from groundplan.scores.publication import Publication
+from groundplan.units import show_duration
+
+Report = Callable[[str, int, int], None]
+"""Progress: what is being done, how much of it is done, and of how much."""
+
+Tables = str | Path | Mapping[str, str | Path] | Callable[..., Any]
+"""Where rows are: a file or URL that DuckDB reads (or several by the names of the sources), or a
+function that takes a progress `(done, total)` and makes an Arrow table (or tables by the names)."""
+
+SYNOPSIS: Final = {
+    "inputs": "what the model sees: `inputs = features(...)`",
+    "label": 'the label to predict: `label = "churned"`',
+    "model": "the model to train: `model = BoostedTrees()`",
+    "decisions": 'what follows from a score: `decisions = Bands.top("leave", call=0.1)`',
+    "key": 'the field that names whom a score is about: `key = "customer_id"`',
+    "judge": "how the model is judged: `judge = Folds(5)`, or periods, `judge = Split(...)`",
+    "reasons": "the reasons that are published: `reasons = Reasons(top=4)`",
+    "publication": "limits of the checks of a version: `publication = Publication(keep=5)`",
+    "segment": 'a field by which cold keys are averaged: `segment = "contract"`',
+    "groups": 'for the table of fairness, fields or functions by name: `groups = {"sex": "sex"}`',
+    "published": 'figures from elsewhere: `published = {"forest": (0.82, 0.01)}`, ROC AUC, spread',
+    "card": 'sentences for the model card: `card = {"intended use": "..."}`',
+    "data": "labelled rows: a file or URL, or a function that makes a table",
+    "population": "whom to score: a file or URL, or a function that makes a table",
+}
+
+CARD: Final = ("intended use", "not for", "data", "considerations", "caveats")
+"""What a project may say in its model card."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """The names that `system.py` defines.
+
+    Args:
+        inputs: the features, in the order of the model's columns.
+        label: the label that the model predicts, one of the source's.
+        key: `key`, the field of the main source that names whom a score is about; by default
+            its identifier.
+        model: what to train.
+        decisions: how scores become decisions.
+        judge: `judge`, how the model is judged: folds (the default) or periods.
+        reasons: `reasons`, what reasons are published.
+        publication: `publication`, the limits of the checks, and versions kept.
+        data: `data`, labelled rows to train on; None where `--data` names them.
+        population: `population`, whom to score; None where `--population` names them.
+        segment: `segment`, a field of the main source by which cold keys are averaged.
+        groups: `groups`, for the table of fairness: by name, a field of the main source or a
+            function from the table of rows to an array of texts.
+        published: `published`, figures from elsewhere, by model: ROC AUC and its spread (or None).
+        card: `card`, what the model card says beside the figures, by its part.
+    """
+
+    inputs: FeatureSet
+    label: str
+    key: str
+    model: Spec
+    decisions: Bands
+    judge: Folds | Split
+    reasons: Reasons
+    publication: Publication
+    data: Tables | None
+    population: Tables | None
+    segment: str | None
+    groups: Mapping[str, str | Callable[[Any], Any]]
+    published: Mapping[str, tuple[float, float | None]]
+    card: Mapping[str, str]
+
+
+_SERVED: Final = {
+    "model": ("boosted_trees", "linear"),
+    "explainer": (
+        *("none", "tree_attributions", "tree_attributions_later"),
+        *("coefficients", "surrogate"),
+    ),
+    "store": ("embedded", "shared"),
+}
+"""The components that this version builds and serves, by role."""
+
+_ENGINES: Final = ("scores", "batch", "offline")
+"""The engines that it speaks to."""
+
+
+def define(project: Project) -> Definition:
+    """Read a project's `system.py`.
+
+    Raises:
+        ProjectError: a name is missing or of the wrong type, or the answers decide components
+            that this version only plans.
+        DefinitionError: names do not fit each other.
+    """
+    _check_served(project)
+    inputs = project.define("inputs", FeatureSet, SYNOPSIS["inputs"])
+    definition = Definition(
+        inputs=inputs,
+        label=project.define("label", str, SYNOPSIS["label"]),
+        key=_find(project, "key", str, inputs.source.id),
+        model=_model(project),
+        decisions=project.define("decisions", Bands, SYNOPSIS["decisions"]),
+        judge=_judge(project),
+        reasons=_find(project, "reasons", Reasons, Reasons()),
+        publication=_find(project, "publication", Publication, Publication()),
+        data=_tables(project, "data"),
+        population=_tables(project, "population"),
+        segment=_find(project, "segment", str, None),
+        groups=_find(project, "groups", Mapping, {}),
+        published=_published(project),
+        card=_find(project, "card", Mapping, {}),
+    )
+    _check_label(project, definition)
+    _check_fields(definition)
+    _check_windows(definition)
+    _check_reasons(definition)
+    return definition
+
+
+def _find(project: Project, name: str, kind: Any, default: Any) -> Any:
+    """A name that `system.py` may leave out."""
+    if project.find(name) is None:
+        return default
+    return project.define(name, kind, SYNOPSIS[name])
+
+
+def _model(project: Project) -> Spec:
+    """The model to train, of any family."""
+    found = project.find("model")
+    if type(found).__name__ not in SPECS:
+        project.define("model", type(None), SYNOPSIS["model"] + f"; or {', '.join(SPECS)}")
+    spec: Spec = found
+    return spec
+
+
+def _judge(project: Project) -> Folds | Split:
+    found = project.find("judge")
+    return found if isinstance(found, Split) else _find(project, "judge", Folds, Folds())
+
+
+def _tables(project: Project, name: str) -> Tables | None:
+    found: Tables | None = project.find(name)
+    if found is None or callable(found) or isinstance(found, str | Path | Mapping):
+        return found
+    return project.define(name, str, SYNOPSIS[name])
+
+
+def _published(project: Project) -> Mapping[str, tuple[float, float | None]]:
+    found = _find(project, "published", Mapping, {})
+    for name, figures in found.items():
+        if not isinstance(figures, tuple) or len(figures) != 2:
+            raise DefinitionError(
+                f"published[{name!r}] is {figures!r}: give a ROC AUC and its spread, or None, as "
+                "in (0.849, 0.005)"
+            )
+    return dict(found)
+
+
+def _check_served(project: Project) -> None:
+    """Refuse what would be built otherwise than it was decided."""
+    answers, components = project.answers, decide(project.answers).components
+    planned = [
+        f"{role.replace('_', ' ')} {components[role].choice.replace('_', ' ')}"
+        for role, served in _SERVED.items()
+        if role in components and components[role].choice not in served
+    ]
+    if answers.system.output != "score" or answers.candidates.per_request != 1:
+        planned.append(
+            f"output {answers.system.output} with {answers.candidates.per_request:,} candidates"
+        )
+    planned += [
+        f"engines.{role} {engine}"
+        for role, engine in answers.engines.items()
+        if role not in _ENGINES
+    ]
+    if planned:
+        raise ProjectError(
+            f"the answers in {project.file} decide what this version plans but does not yet build "
+            f"({'; '.join(planned)}): it builds one published score a key; `groundplan plan` "
+            "shows the rest"
+        )
+
+
+def _check_label(project: Project, definition: Definition) -> None:
+    """Refuse a label that is none of the source's, or arrives later than it says."""
+    label, labels = definition.label, definition.inputs.source.labels
+    if label not in labels:
+        known = ", ".join(labels) or "none: name it in Source(labels={...})"
+        raise DefinitionError(f"`label` is {label!r}, the source's labels are {known}")
+    stated = project.answers.labels.delay
+    if stated is not None and labels[label] < stated:
+        raise DefinitionError(
+            f"{project.file} says that labels arrive {show_duration(stated)} late, {SYSTEM} that "
+            f"{label} does so by {show_duration(labels[label])}: make the two agree"
+        )
+
+
+def _check_fields(definition: Definition) -> None:
+    """Refuse a key, a segment or a group that the main source does not have."""
+    source = definition.inputs.source
+    if definition.key != source.id:
+        source.by(definition.key)  # says what a key must be
+    if definition.segment is not None:
+        kind = source.kind_of(definition.segment)
+        if kind.name not in ("str", "int", "bool") or definition.segment in source.labels:
+            raise DefinitionError(
+                f"`segment` is {definition.segment!r}, which is {kind}: name a field with a few "
+                "values, str, int or bool"
+            )
+    for name, group in definition.groups.items():
+        if isinstance(group, str):
+            source.kind_of(group)
+        elif not callable(group):
+            raise DefinitionError(
+                f"groups[{name!r}] is {group!r}: name a field of {source.name}, or give a function "
+                "from the table of rows to an array of texts"
+            )
+    for part in definition.card:
+        if part not in CARD:
+            raise DefinitionError(f"card[{part!r}]: the parts of a card are {', '.join(CARD)}")
+
+
+def _check_windows(definition: Definition) -> None:
+    """Refuse windows over the rows that are scored: each of them is the present, not a history."""
+    source = definition.inputs.source
+    for window in definition.inputs.windows:
+        if window.source is source:
+            raise DefinitionError(
+                f"{window.describe()} is a window over {source.name}, whose rows are what is "
+                "scored, all as of one moment: put their history into a source of its own, as in "
+                'charges = Source("charges", ...), and window over that'
+            )
+
+
+def _check_reasons(definition: Definition) -> None:
+    """Refuse reasons for decisions or features that there are none of."""
+    names, inputs = definition.decisions.names, definition.inputs
+    for name in definition.reasons.decisions or ():
+        if name not in names:
+            raise DefinitionError(
+                f"Reasons(decisions={definition.reasons.decisions}): {name!r} is no decision, "
+                f"they are {', '.join(names)}"
+            )
+    for feature in definition.reasons.codes:
+        if feature not in inputs.names:
+            raise DefinitionError(
+                f"Reasons(codes=...): {feature!r} is no feature, they are {', '.join(inputs.names)}"
+            )

@@ -1,0 +1,85 @@
+"""From a project to a server of its published scores."""
+
+from pathlib import Path
+from typing import Final
+
+from groundplan.errors import BuildError
+from groundplan.patterns.batch.definition import Report, define
+from groundplan.patterns.batch.lookups.answering import Answering
+from groundplan.patterns.batch.lookups.following import Following
+from groundplan.patterns.batch.lookups.service import service
+from groundplan.patterns.batch.stores import open_store
+from groundplan.plan import Plan, draw
+from groundplan.project import Project
+from groundplan.rollout import channels
+from groundplan.scores.embedded import EmbeddedScores
+from groundplan.serving.breaker import Breaker
+from groundplan.serving.http import Application
+from groundplan.serving.log import Log
+from groundplan.serving.metrics import Metrics
+
+OPEN: Final = 250_000
+"""us for which a store that does not answer is left alone at first."""
+
+LONGEST: Final = 1_000_000
+"""us for which it is left alone at most: one call a second costs nothing, and none waits long."""
+
+
+def serve(project: Project, home: Path, report: Report, space: str = "") -> tuple[Application, str]:
+    """The application of a project's published scores, and the name of their build.
+
+    What is promised is what the answers say now. Scores that were published before answers or
+    definitions changed are served all the same: they need neither.
+
+    Args:
+        project: the answers and `system.py`.
+        home: the folder of the prediction log; the scores are those of the project.
+        report: told the progress; there is little to do.
+        space: for a rehearsal; lookups leave nothing behind but the log, so nothing is kept apart.
+
+    Raises:
+        BuildError: there is neither a published version nor a build that could score one.
+        EngineError: the engine that the answers name cannot be reached.
+    """
+    report("open the scores", 0, 1)
+    definition, plan = define(project), draw(project.answers)
+    metrics = Metrics(plan)
+    store = open_store(project)
+    remote = not isinstance(store, EmbeddedScores)
+    answering = Answering(
+        plan,
+        store,
+        Log(home / "log"),
+        definition.segment,
+        _breaker(plan, metrics) if remote else None,
+    )
+    following = Following(project, definition, answering, metrics)
+    following.look()
+    report("open the scores", 1, 1)
+    return service(plan, answering, following, metrics, project.home / "builds"), _build(
+        project, answering
+    )
+
+
+def _build(project: Project, answering: Answering) -> str:
+    """The build that scored what is served, or the one that will."""
+    if answering.last is not None:
+        return answering.last.version.build
+    try:
+        return channels.read(project.home, channels.LIVE).manifest.build
+    except BuildError:
+        answering.log.close()
+        answering.store.close()
+        raise
+
+
+def _breaker(plan: Plan, metrics: Metrics) -> Breaker:
+    """Around the store on another server: what takes longer than the stage's budget is slow."""
+    return Breaker(
+        "lookup",
+        least=5,
+        slow_us=plan.stage("lookup").budget,
+        open_us=OPEN,
+        most_us=LONGEST,
+        listener=metrics.breaker,
+    )

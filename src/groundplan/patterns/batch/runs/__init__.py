@@ -1,0 +1,1 @@
+"""From a population to part files: a run survives a kill, partition by partition."""

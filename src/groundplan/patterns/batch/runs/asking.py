@@ -1,0 +1,116 @@
+"""What a run is asked for: whom to score, from where, as of when; and what tells runs apart."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from glob import glob
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from groundplan.engines import places
+from groundplan.engines.places import GLOB
+from groundplan.errors import InputError, ProjectError
+from groundplan.features import FeatureSet
+from groundplan.patterns.batch.definition import Definition, Report, Tables
+from groundplan.patterns.batch.runs.engine import Place
+from groundplan.project import Project
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked for, before it is read.
+
+    Args:
+        population: whom to score.
+        others: places by source.
+        folder: from which relative paths of the population count.
+        at: us, or None.
+        said: what tells runs apart, fit for JSON; None where nothing can.
+    """
+
+    population: Tables
+    others: Mapping[str, Place]
+    folder: Path
+    at: int | None
+    said: dict[str, Any] | None
+
+
+def asked_for(
+    project: Project,
+    definition: Definition,
+    population: Tables | None,
+    others: Mapping[str, Place],
+    at: int | None,
+    delta: bool,
+    compare: bool,
+) -> Asked:
+    """What was asked for, with what tells it from other runs.
+
+    Raises:
+        ProjectError: nothing says whom to score.
+    """
+    given = definition.population if population is None else population
+    if given is None:
+        raise ProjectError(
+            "nothing says whom to score: name a place with --population, or define `population` "
+            "in system.py: a file or URL, or a function that makes a table"
+        )
+    folder = project.folder if population is None else Path.cwd()
+    found = {name: places.absolute(place, Path.cwd()) for name, place in others.items()}
+    named = [] if callable(given) else [places.absolute(given, folder)]
+    told = all(isinstance(each, str | Path) for each in (*named, *found.values()))
+    if callable(population):  # nothing tells it from another function
+        told = False
+    said = {
+        "population": [places.shown(each) for each in named] or ["system.py"],
+        "others": {name: places.shown(place) for name, place in sorted(found.items())},
+        "stamps": [_stamp(each) for each in (*named, *found.values())],
+        "at": at,
+        "delta": delta,
+        "compare": compare,
+    }
+    return Asked(given, found, folder, at, said if told else None)
+
+
+def made(inputs: FeatureSet, asked: Asked, report: Report) -> tuple[Place, dict[str, Place]]:
+    """The population and the places of the other sources.
+
+    Raises:
+        InputError: one is missing.
+    """
+    given: Any = asked.population
+    if callable(given):
+        given = given(lambda done, total: report("make the population", done, total))
+    main = inputs.source.name
+    tables = dict(given) if isinstance(given, Mapping) else {main: given}
+    tables = {name: places.absolute(place, asked.folder) for name, place in tables.items()}
+    tables |= asked.others
+    for source in inputs.sources:
+        if source.name not in tables:
+            raise InputError(
+                "",
+                f"the features read {source.name}, and nothing says where it is: name its place, "
+                f"as in --source {source.name}={source.name}.parquet, or have `population` in "
+                "system.py return it by its name",
+            )
+    for name in tables:
+        if name not in [source.name for source in inputs.sources]:
+            known = ", ".join(source.name for source in inputs.sources)
+            raise InputError("", f"{name} is no source of the features: they read {known}")
+    return tables.pop(main), tables
+
+
+def _stamp(place: Place) -> list[list[Any]]:
+    """What changes when a local file does: name, size and time of each."""
+    if not isinstance(place, str | Path):
+        return []
+    path = Path(urlsplit(str(place)).path if "://" in str(place) else place)
+    if GLOB.search(str(path)) and not path.exists():
+        files = sorted(map(Path, glob(str(path), recursive=True)))
+    else:
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return [
+        [each.name, each.stat().st_size, each.stat().st_mtime_ns]
+        for each in files
+        if each.is_file()
+    ]

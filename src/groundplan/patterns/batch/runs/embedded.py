@@ -1,0 +1,171 @@
+"""The embedded engine: DuckDB and Arrow in this process, within a stated memory."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event, Lock
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from groundplan.engines import places
+from groundplan.errors import EngineError
+from groundplan.features import FeatureSet, Source, offline
+from groundplan.features.finishing import finished
+from groundplan.features.history import opened_together
+from groundplan.patterns.batch.runs.engine import Place, Progress, Scoring, Taken, files, part_name
+from groundplan.patterns.batch.runs.snapshot import Snapshots
+
+_BATCH: Final = 1 << 17
+"""Rows that are scored at a time."""
+
+_SHARE: Final = 0.25
+"""The share of the memory that DuckDB may use; the rest is for what flows out of it."""
+
+
+class Embedded:
+    """Computes runs in this process.
+
+    Args:
+        memory: bytes to stay within.
+    """
+
+    name: Final = "duckdb"
+
+    def __init__(self, memory: int) -> None:
+        self._memory = int(memory * _SHARE)
+
+    def count(self, source: Source, place: Place) -> int:
+        """See `Engine.count`."""
+        with places.connected(self._memory) as connection:
+            return Snapshots(connection).count(place)
+
+    def population(self, source: Source, place: Place, folder: Path, **asked: Any) -> Taken:
+        """See `Engine.population`."""
+        with places.connected(self._memory) as connection:
+            return Snapshots(connection).population(source, place, folder, **asked)
+
+    def history(self, source: Source, place: Place, folder: Path, **asked: Any) -> Taken:
+        """See `Engine.history`."""
+        with places.connected(self._memory) as connection:
+            return Snapshots(connection).history(source, place, folder, **asked)
+
+    def compute(
+        self,
+        inputs: FeatureSet,
+        folder: Path,
+        scoring: Scoring,
+        pending: Sequence[int],
+        progress: Progress,
+    ) -> None:
+        """See `Engine.compute`; as many partitions at a time as there are cores."""
+        (folder / "out").mkdir(exist_ok=True)
+        rows = {n: pq.read_metadata(files(folder, inputs, n)[0]).num_rows for n in pending}
+        workers = max(1, min(cores(), len(pending)))
+        work = _Work(inputs, folder, scoring, sum(rows.values()), progress)
+        memory = self._memory // workers
+        with ThreadPoolExecutor(workers, "partition") as pool:
+            running = [
+                pool.submit(work.partition, number, memory, max(1, cores() // workers))
+                for number in pending
+            ]
+            try:
+                for each in running:
+                    each.result()
+            except BaseException:
+                work.stopped.set()
+                for each in running:
+                    each.cancel()
+                raise
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class _Work:
+    """Computing the partitions of one run, several at a time."""
+
+    def __init__(
+        self, inputs: FeatureSet, folder: Path, scoring: Scoring, total: int, progress: Progress
+    ) -> None:
+        self._inputs, self._folder, self._scoring = inputs, folder, scoring
+        self._total, self._progress = total, progress
+        self._done, self._turn = 0, Lock()
+        self.stopped = Event()
+
+    def partition(self, number: int, memory: int, threads: int) -> None:
+        """Compute one, whole or not at all."""
+        if self.stopped.is_set():
+            return
+        part = self._folder / "out" / part_name(number)
+        hidden = part.with_name(f".{part.name}.{os.getpid()}")
+        try:
+            if self._write(number, hidden, memory, threads):
+                hidden.replace(part)
+                _fsync(part.parent)
+        except (duckdb.Error, OSError) as error:
+            self.stopped.set()
+            raise EngineError(
+                f"{part} cannot be computed: {error}; `groundplan score` goes on where it stopped"
+            ) from error
+        except BaseException:
+            self.stopped.set()
+            raise
+        finally:
+            hidden.unlink(missing_ok=True)
+
+    def _write(self, number: int, hidden: Path, memory: int, threads: int) -> bool:
+        scored = self._scoring.partition(number)
+        main, others = files(self._folder, self._inputs, number)
+        sources = [main, *offline.listed(self._inputs, others)]
+        writer: Any = None
+        with opened_together(sources, memory) as histories:
+            connection = histories[0].connection
+            connection.execute(f"SET threads = {threads}")
+            query = offline.statement(self._inputs, histories, scored.keep)
+            reader = connection.sql(query).to_arrow_reader(_BATCH)
+            try:
+                for batch in reader:
+                    if self.stopped.is_set():
+                        return False
+                    rows = scored.part(finished(self._inputs, batch))
+                    writer = writer or _writer(hidden, rows.schema)
+                    writer.write_batch(rows)
+                    self._count(len(rows))
+                if writer is None:
+                    nothing = finished(self._inputs, pa.RecordBatch.from_pylist([], reader.schema))
+                    writer = _writer(hidden, scored.part(nothing).schema)
+                metadata = scored.metadata()
+                writer.add_key_value_metadata(metadata)
+            finally:
+                if writer is not None:
+                    writer.close()
+        _fsync(hidden)
+        return True
+
+    def _count(self, rows: int) -> None:
+        with self._turn:
+            self._done += rows
+            self._progress(self._done, self._total)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _writer(file: Path, schema: pa.Schema) -> Any:
+    return pq.ParquetWriter(
+        file, schema, compression="zstd", use_dictionary=["decision", "segment"]
+    )
+
+
+def _fsync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

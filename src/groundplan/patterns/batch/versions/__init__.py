@@ -1,0 +1,1 @@
+"""From part files to what readers see: checks, one pointer, retention, rollback."""

@@ -1,0 +1,259 @@
+"""From the parts of a run to the version that readers see: validated, complete, then announced."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import pyarrow.parquet as pq
+from msgspec import Struct
+
+from groundplan.errors import BuildError, InputError
+from groundplan.models import kinds
+from groundplan.models.bands import Cuts
+from groundplan.monitoring.distribution import FOOTER, Sketch, together, unpacked
+from groundplan.patterns.batch.archive import Archive
+from groundplan.patterns.batch.definition import Definition, Report
+from groundplan.patterns.batch.live import agreeing
+from groundplan.patterns.batch.runs.run import Run, parts
+from groundplan.patterns.batch.runs.scoring import Loaded
+from groundplan.patterns.batch.versions import intent, measuring
+from groundplan.patterns.batch.versions.intent import Intent
+from groundplan.patterns.batch.versions.measuring import Database, Measured
+from groundplan.patterns.batch.versions.recomputing import Recomputing
+from groundplan.patterns.batch.versions.retention import current, previous, retain
+from groundplan.patterns.batch.versions.validating import JUDGED, Before, Candidate, validate
+from groundplan.project import Project
+from groundplan.rollout.builds import Build
+from groundplan.scores.store import ScoreStore
+from groundplan.scores.version import Average, Check, Version
+
+ROUNDED: Final = ("onnx", "function", "remote")
+"""Kinds of models whose score of a row alone may round otherwise than among others."""
+
+ROUNDING: Final = 1e-6
+"""How far those may be apart."""
+
+
+class Published(Struct, frozen=True):
+    """What became of a run.
+
+    Args:
+        version: its record, with the checks.
+        previous: the name of the version that was live before; None where there was none.
+        passed: whether it went live.
+        refused: the folder in which a version that did not can be looked at.
+        swapped_us: us that the move of the pointer took; None where there was none.
+        seconds: in all.
+        allowed: checks that failed and were allowed to.
+    """
+
+    version: Version
+    previous: str | None
+    passed: bool
+    refused: Path | None
+    swapped_us: float | None
+    seconds: float
+    allowed: tuple[str, ...] = ()
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """What was checked."""
+        return self.version.checks
+
+
+def publish(
+    project: Project,
+    definition: Definition,
+    build: Build,
+    run: Run,
+    folder: Path,
+    report: Report,
+    *,
+    allow: Sequence[str] = (),
+    wait: float = intent.WAIT,
+) -> Published:
+    """Validate the parts of a run, make them a complete version, and move the pointer to it.
+
+    One publication at a time; a `kill -9` at any point leaves one complete version live, and the
+    next publication clears away what was left. A run whose version is live already is done.
+
+    Args:
+        project: the answers.
+        definition: what `system.py` says.
+        build: the build that scored.
+        run: what was run.
+        folder: of the run: `in/` is its snapshot, `out/` its parts.
+        report: told the progress.
+        allow: checks that may fail this once, of `validating.JUDGED`.
+        wait: seconds to wait for another publication.
+
+    Returns:
+        What became of it; `passed` is False where a check failed and nothing was announced.
+
+    Raises:
+        InputError: a check may not be allowed to fail, or the parts cannot be read.
+        BuildError: the build is not the one that the run scored with.
+        EngineError: the store did not do its work, or another publication takes too long.
+    """
+    began = time.monotonic()
+    _check(build, run, allow)
+    with (
+        intent.announcing(project, f"publishing {run.name}", wait) as store,
+        measuring.database(folder) as database,
+    ):
+        archive = Archive(project.home)
+        live = current(archive, store)
+        if live is not None and live.name == run.name:  # cut after the pointer had moved
+            retain(archive, store, definition.publication.keep, run.name)
+            before = previous(archive, store, run.name)
+            return Published(live, before, True, None, None, time.monotonic() - began)
+        candidate, version = _candidate(project, build, run, folder, database, report)
+        checks = validate(
+            candidate,
+            _before(archive, live),
+            definition.publication,
+            definition.reasons,
+            lambda done, of: report("validate", done, of),
+        )
+        version = msgspec.structs.replace(version, checks=checks)
+        failed = [check.name for check in checks if not check.passed]
+        name = live.name if live else None
+        if set(failed) - set(allow):
+            aside = archive.refuse(version, candidate.parts, candidate.sketches)
+            return Published(version, name, False, aside, None, time.monotonic() - began)
+        took = _announce(project.home, archive, store, version, candidate, name, report)
+        retain(archive, store, definition.publication.keep, version.name)
+    return Published(version, name, True, None, took, time.monotonic() - began, tuple(failed))
+
+
+def _announce(
+    home: Path,
+    archive: Archive,
+    store: ScoreStore,
+    version: Version,
+    candidate: Candidate,
+    before: str | None,
+    report: Report,
+) -> float:
+    """Make a version complete, then live; the us that the move of the pointer took."""
+    intent.begin(home, Intent("publish", version.name, before))
+    archive.keep(version, candidate.parts, candidate.sketches)
+    kept = archive.parts(version.name)
+    store.load(version, kept, lambda done, of: report("load the scores", done, of))
+    began = time.perf_counter_ns()
+    store.point(version.name)
+    took = (time.perf_counter_ns() - began) / 1e3
+    intent.end(home)
+    report("announce", 1, 1)
+    return took
+
+
+def _check(build: Build, run: Run, allow: Sequence[str]) -> None:
+    if build.folder.name != run.build:
+        raise BuildError(
+            f"the run {run.name} scored with the build {run.build}, not with {build.folder.name}: "
+            "score again"
+        )
+    for name in allow:
+        if name not in JUDGED:
+            raise InputError(
+                "allow",
+                f"{name!r} cannot be allowed to fail: of the checks, {', '.join(JUDGED)} compare "
+                "with a limit; the others find errors",
+            )
+
+
+def _candidate(
+    project: Project, build: Build, run: Run, folder: Path, database: Database, report: Report
+) -> tuple[Candidate, Version]:
+    """What is to be checked, and the record that it will have."""
+    files = parts(folder)
+    loaded = Loaded(project, build)
+    report("measure the scores", 0, 2)
+    sha256 = {part.name: measuring.digest(part) for part in files}
+    report("measure the scores", 1, 2)
+    measured = measuring.measure(database, files, len(loaded.cuts.names))
+    report("measure the scores", 2, 2)
+    candidate = Candidate(
+        run=run,
+        parts=files,
+        measured=measured,
+        sketches=_sketches(files),
+        decisions=loaded.cuts.names,
+        codes=len(loaded.codes),
+        sha256=sha256,
+        recompute=Recomputing(folder, agreeing(project, build), loaded),
+        rounding=ROUNDING if kinds.kind(loaded.model) in ROUNDED else 0.0,
+        database=database,
+    )
+    return candidate, _version(project, candidate, loaded)
+
+
+def _version(project: Project, candidate: Candidate, loaded: Loaded) -> Version:
+    run, measured = candidate.run, candidate.measured
+    return Version(
+        name=run.name,
+        system=project.answers.system.name,
+        build=run.build,
+        as_of=run.as_of,
+        created=time.time_ns() // 1_000,
+        rows=measured.rows,
+        key=run.key,
+        decisions=loaded.cuts.names,
+        codes=loaded.codes,
+        overall=_average(measured.rows, measured.mean or 0.0, loaded.cuts),
+        segments={
+            segment: _average(rows, mean, loaded.cuts)
+            for segment, (rows, mean) in measured.segments.items()
+        },
+        figures=_figures(measured, loaded.cuts),
+        data=run.data,
+        delta_of=run.delta_of,
+        sha256=dict(candidate.sha256),
+    )
+
+
+def _average(rows: int, mean: float, names: Cuts) -> Average:
+    return Average(rows, mean, names.names[int(names.decide(np.array([mean]))[0])])
+
+
+def _figures(measured: Measured, names: Cuts) -> dict[str, Any]:
+    """How the scores are distributed, fit for JSON; `log_odds` is a `Sketch`."""
+    rows = max(measured.rows, 1)
+    shares = (count / rows for count in measured.decisions)
+    return {
+        "mean": measured.mean,
+        "least": measured.least,
+        "greatest": measured.greatest,
+        "histogram": list(measured.histogram),
+        "decisions": dict(zip(names.names, shares, strict=True)),
+        "log_odds": msgspec.json.decode(msgspec.json.encode(measured.scores)),
+    }
+
+
+def _sketches(files: Sequence[Path]) -> dict[str, Sketch]:
+    """The distributions of the features, which the parts have in their footers."""
+    found: dict[str, list[Sketch]] = {}
+    for file in files:
+        text = (pq.read_metadata(file).metadata or {}).get(FOOTER)
+        if text is None:
+            return {}
+        for name, sketch in unpacked(text).items():
+            found.setdefault(name, []).append(sketch)
+    return {name: together(each) for name, each in found.items()}
+
+
+def _before(archive: Archive, live: Version | None) -> Before | None:
+    """What the live version can be compared by."""
+    if live is None:
+        return None
+    kept = live.figures.get("log_odds")
+    return Before(
+        version=live,
+        parts=archive.parts(live.name),
+        sketches=archive.sketches(live.name),
+        scores=msgspec.convert(kept, Sketch) if kept else None,
+    )

@@ -1,0 +1,211 @@
+"""Places: whatever a place is, the rows come in the declared types, or an error says which not."""
+
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from groundplan.engines import places
+from groundplan.engines.coerced import read
+from groundplan.errors import EngineError, InputError
+from groundplan.features import Source, decimal
+
+CUSTOMERS = Source(
+    "customers",
+    time="seen",
+    id="customer",
+    id_type=str,
+    fields={"tenure": int, "monthly": float | None, "paid": decimal(2), "active": bool},
+)
+
+ROWS = {
+    "customer": ["007", "b", "ü"],
+    "seen": ["2026-01-01T00:00:00Z", "2026-01-01 02:00:00+02", "2026-01-01"],
+    "tenure": ["1", " 2 ", "-3"],
+    "monthly": ["1.5", "", "  "],
+    "paid": ["1", "2.25", "0.1"],
+    "active": ["true", "0", "1"],
+}
+
+
+def _csv(folder: Path, rows: dict[str, list[str]], name: str = "rows.csv") -> Path:
+    lines = [",".join(rows), *(",".join(each) for each in zip(*rows.values(), strict=True))]
+    path = folder / name
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_csv_file_is_read_by_its_declaration(tmp_path: Path) -> None:
+    """Zeros in front stay, blanks are missing, an offset counts: nothing is guessed."""
+    found = read(_csv(tmp_path, ROWS), CUSTOMERS)
+    assert found.column("customer").to_pylist() == ["007", "b", "ü"]
+    midnight = 1_767_225_600_000_000
+    assert found.column("seen").cast(pa.int64()).to_pylist() == [midnight] * 3
+    assert found.column("tenure").to_pylist() == [1, 2, -3]
+    assert found.column("monthly").to_pylist() == [1.5, None, None]
+    assert found.column("paid").to_pylist() == [1.0, 2.25, 0.1]
+    assert found.column("active").to_pylist() == [True, False, True]
+
+
+def test_every_kind_of_place_gives_the_same_rows(tmp_path: Path) -> None:
+    """A file, a folder, a pattern, a table of a database and an Arrow table are one to a run."""
+    table = read(_csv(tmp_path, ROWS), CUSTOMERS)
+    folder = tmp_path / "parts" / "of[it]"
+    folder.mkdir(parents=True)
+    pq.write_table(table.slice(0, 2), folder / "a.parquet")
+    pq.write_table(table.slice(2), folder / "b.parquet")
+    pq.write_table(table, tmp_path / "it's.parquet")
+    with duckdb.connect(str(tmp_path / "file.db")) as connection:
+        connection.register("given", table)
+        connection.execute("CREATE SCHEMA s; CREATE TABLE s.t AS FROM given")
+    for place in (
+        table,
+        tmp_path / "it's.parquet",
+        folder,
+        str(tmp_path / "parts" / "*" / "*.parquet"),
+        f"duckdb://{tmp_path}/file.db?table=s.t",
+    ):
+        assert read(place, CUSTOMERS).equals(table), place
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("tenure", "1.5", "tenure is an integer"),
+        ("tenure", "99999999999999999999", "an integer of 64 bits"),
+        ("tenure", "", "every row has one"),
+        ("customer", "  ", "every row has one"),
+        ("monthly", "cheap", "monthly is a number"),
+        ("active", "2", "true or false"),
+        ("seen", "yesterday", "seen is a time"),
+    ],
+)
+def test_a_wrong_value_is_named(tmp_path: Path, column: str, value: str, said: str) -> None:
+    """The error names the column, the value, its row and the rule."""
+    rows = {name: list(values) for name, values in ROWS.items()}
+    rows[column][1] = value
+    with pytest.raises(InputError, match=said) as caught:
+        read(_csv(tmp_path, rows), CUSTOMERS)
+    assert caught.value.field == column
+    assert "1 of 3 rows" in caught.value.message
+    assert "row 2 is the first" in caught.value.message
+    assert (repr(value) if value.strip() else "no value") in caught.value.message
+
+
+def test_a_type_that_can_never_fit_is_refused_before_any_row_is_read() -> None:
+    """A column of lists is no number, whatever stands in it."""
+    table = pa.table({"tenure": [[1]]})
+    with pytest.raises(InputError, match=r"tenure as int: convert the column"):
+        read(table, CUSTOMERS, ["tenure"])
+
+
+def test_nan_of_a_table_without_nulls_is_a_missing_value() -> None:
+    """Tables of pandas have a missing integer as NaN among floats."""
+    source = Source("s", time="t", id="i", fields={"a": int | None, "b": int})
+    rows = pa.table({"a": [1.0, float("nan")], "b": [2.0, 3.0]})
+    assert read(rows, source, ["a", "b"]).to_pydict() == {"a": [1, None], "b": [2, 3]}
+    with pytest.raises(InputError, match="every row has one"):
+        read(rows.rename_columns(["b", "a"]), source, ["b"])
+
+
+NUMBERS = st.one_of(
+    st.integers(-(2**70), 2**70).map(str),
+    st.floats().map(repr),
+    st.text("0123456789+-.e ", max_size=6),
+)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(NUMBERS, min_size=1, max_size=5))
+def test_integers_of_texts_are_those_of_python(values: list[str]) -> None:
+    """A text is an integer where Python reads digits with a sign that fit 64 bits, else refused."""
+    source = Source("s", time="t", id="i", fields={"a": int})
+
+    def twin(text: str) -> int | None:
+        plain = text.strip(" ")
+        digits = plain[1:] if plain[:1] in ("+", "-") else plain
+        if not digits.isdigit() or not -(2**63) <= int(plain) < 2**63:
+            return None
+        return int(plain)
+
+    wanted = [twin(value) for value in values]
+    rows = pa.table({"a": pa.array([value.strip(" ") or None for value in values])})
+    if None in wanted:
+        with pytest.raises(InputError):
+            read(rows, source, ["a"])
+    else:
+        assert read(rows, source, ["a"]).column("a").to_pylist() == wanted
+
+
+@pytest.mark.parametrize(
+    ("place", "extension"),
+    [
+        ("postgres://u:secret@127.0.0.1/d?table=t", "postgres"),
+        ("s3://bucket/rows.parquet", "httpfs"),
+        ("iceberg:/tmp/table", "iceberg"),
+    ],
+)
+def test_a_missing_extension_is_said_and_never_downloaded(place: str, extension: str) -> None:
+    """The error names the command that installs it, and no password."""
+    with places.connected() as connection:
+        installed = connection.sql(
+            f"SELECT installed FROM duckdb_extensions() WHERE extension_name LIKE '{extension}%'"
+        ).fetchall()
+        if any(each for (each,) in installed):
+            pytest.skip(f"{extension} is installed here")
+        with pytest.raises(EngineError, match=f"INSTALL {extension}") as caught:
+            places.opened(connection, place)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("nowhere.parquet", "is not there"),
+        ("none/*.csv", "cannot be read"),
+        ("ftp://host/rows.parquet", "nothing here reads ftp"),
+        ("duckdb:///nowhere.db?table=t", "is not there"),
+        ("duckdb:///nowhere.db", "add .table=NAME"),
+    ],
+)
+def test_what_is_no_place_is_refused(tmp_path: Path, place: str, said: str) -> None:
+    """A place that is not there, or that nothing reads, is an error with a next step."""
+    with places.connected() as connection, pytest.raises(InputError, match=said):
+        places.opened(connection, places.absolute(place, tmp_path))
+
+
+def test_a_file_that_does_not_say_what_it_is_is_refused(tmp_path: Path) -> None:
+    """The ending says how a file is read."""
+    (tmp_path / "rows.xls").write_text("a")
+    with places.connected() as connection, pytest.raises(InputError, match="may end with"):
+        places.opened(connection, tmp_path / "rows.xls")
+
+
+@pytest.mark.parametrize("name", ["out.parquet", "out.csv", "out.tsv", "duckdb://out.db?table=t"])
+def test_what_is_written_is_read_back(tmp_path: Path, name: str) -> None:
+    """A sink replaces what was there, and gives the same rows as a place."""
+    place = places.absolute(name, tmp_path)
+    assert isinstance(place, str)
+    source = Source("s", time="t", id="i", fields={"a": int, "b": str | None})
+    for query in ("SELECT 0 AS a, 'x' AS b", "SELECT 1 AS a, 'y' AS b UNION ALL SELECT 2, NULL"):
+        with places.connected() as connection:
+            rows = places.write(connection, query, place)
+    assert rows == 2
+    assert read(place, source, ["a", "b"]).to_pydict() == {"a": [1, 2], "b": ["y", None]}
+
+
+def test_a_sink_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    """Whole or not at all."""
+    place = tmp_path / "out.parquet"
+    with places.connected() as connection:
+        places.write(connection, "SELECT 1 AS a", place)
+        with pytest.raises(EngineError, match="cannot be written"):
+            places.write(connection, "SELECT error('no' || range) FROM range(3)", place)
+        with pytest.raises(InputError, match=r"\.parquet or \.csv"):
+            places.write(connection, "SELECT 1", tmp_path / "out.xls")
+    assert pq.read_table(place).to_pydict() == {"a": [1]}
+    assert [each.name for each in tmp_path.iterdir()] == ["out.parquet"]
