@@ -299,22 +299,20 @@ def swaps(folder: Path, given: argparse.Namespace) -> None:
     for process in readers:
         process.start()
     time.sleep(1.0)
-    begun, synced, ended = [], list[int](), []
-    sync = os.fsync
-    # The link is in its place when the folder is written to the disk: the rest is durability.
-    os.fsync = lambda descriptor: (synced.append(time.monotonic_ns()), sync(descriptor))[1]
+    begun, moved, ended = [], [], []
     for turn in range(given.moves):
         begun.append(time.monotonic_ns())
         store.point(("v1", "v2")[turn % 2])
+        moved.append(time.monotonic_ns())
+        store.sync()
         ended.append(time.monotonic_ns())
         time.sleep(0.02)
-    os.fsync = sync
     stop.set()
     told = [answers.get() for _ in readers]
     for process in readers:
         process.join()
     print(f"{given.moves} moves of the pointer")
-    for name, moments in (("in its place", synced), ("on the disk", ended)):
+    for name, moments in (("in its place", moved), ("on the disk", ended)):
         p50, p99 = np.percentile(np.array(moments) - begun, [50, 99]) / 1e6
         print(f"{name:24} p50 {p50:.3f} ms, p99 {p99:.3f} ms")
     moments = np.array([at for _, _, _, seen, _ in told for at in seen if at > begun[0]])

@@ -142,7 +142,7 @@ class EmbeddedScores:
             self._sync()
 
     def point(self, name: str) -> None:
-        """Make a complete version live, in one step for all readers.
+        """Make a complete version live, in one step for all readers, who see it at once.
 
         Raises:
             InputError: there is no such complete version.
@@ -156,8 +156,16 @@ class EmbeddedScores:
             hidden = self.folder / f".{secrets.token_hex(8)}{_LINK}"
             hidden.symlink_to(path.name)
             hidden.replace(self._link)
-            self._sync()
         self._due = 0
+
+    def sync(self) -> None:
+        """See to it that a loss of power does not take the pointer back.
+
+        Raises:
+            EngineError: the folder cannot be written.
+        """
+        with self._failing(self._link):
+            self._sync()
 
     def drop(self, name: str) -> None:
         """Forget a version, and what cuts left behind. Those who read it finish.

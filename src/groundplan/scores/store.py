@@ -55,11 +55,18 @@ class ScoreStore(Protocol):
         """
 
     def point(self, name: str) -> None:
-        """Make a complete version live, in one step for all readers.
+        """Make a complete version live, in one step for all readers, who see it at once.
 
         Raises:
             InputError: there is no such complete version.
             EngineError: the store did not do its work; the live version stays.
+        """
+
+    def sync(self) -> None:
+        """See to it that a loss of power does not take the pointer back.
+
+        Raises:
+            EngineError: the store did not do its work; what is live stays live.
         """
 
     def live(self) -> Version | None:

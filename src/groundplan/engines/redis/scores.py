@@ -96,7 +96,7 @@ class RedisScores:
         )
         try:
             loading.load(self._slow, self._prefix.encode(), ticket, version, parts, progress)
-            self._sync()
+            self.sync()
             self._announce(ticket, version)
         except BaseException:
             with contextlib.suppress(EngineError):  # then the next load or drop does it
@@ -125,6 +125,20 @@ class RedisScores:
                 f"{name} did not become live in {self._slow.name}: this process stood still, and "
                 "another publishes now; look at what is live, then publish again"
             )
+
+    def sync(self) -> None:
+        """Wait until the server has it on its disk, if it is one that can say so.
+
+        Raises:
+            EngineError: the server does not get it there.
+        """
+        with self._slow.reached():
+            try:
+                done: Any = self._slow.client.waitaof(1, 0, int(_LONG * 900))
+            except redis.ResponseError:  # older than Redis 7.2, or without an append-only file
+                return
+        if not done[0]:
+            raise EngineError(f"{self._slow.name} does not get its file to the disk: see its log")
 
     def live(self) -> Version | None:
         """The live version as the server has it now; None before the first."""
@@ -298,7 +312,7 @@ class RedisScores:
                 f"{version.name}: it was restarted or evicts keys, or another loads the same; "
                 "load again"
             )
-        self._sync()
+        self.sync()
 
     def _tidy(self, name: str) -> None:
         """Let go of what cuts have left, and of every load of one version that is not complete."""
@@ -309,16 +323,6 @@ class RedisScores:
             loading.forget(self._slow, self._prefix.encode(), ticket)
             with self._slow.reached():
                 self._slow.client.hdel(self._prefix + "going", ticket.partition(b":")[0].decode())
-
-    def _sync(self) -> None:
-        """Wait until the server has it on its disk, if it is one that can say so."""
-        with self._slow.reached():
-            try:
-                done: Any = self._slow.client.waitaof(1, 0, int(_LONG * 900))
-            except redis.ResponseError:  # older than Redis 7.2, or without an append-only file
-                return
-        if not done[0]:
-            raise EngineError(f"{self._slow.name} does not get its file to the disk: see its log")
 
     def _run(self, *words: bytes | int | str) -> Any:
         return self._slow.run(self._prefix, words)

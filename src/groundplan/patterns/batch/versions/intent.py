@@ -144,6 +144,7 @@ def move(home: Path, archive: Archive, store: ScoreStore, intent: Intent) -> flo
     if channel is not None:
         channel()
     took = (time.perf_counter_ns() - began) / 1e3
+    store.sync()
     if channel is not None:
         channels.settle(home)
     mark(archive, intent)

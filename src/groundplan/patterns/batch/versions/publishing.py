@@ -45,7 +45,8 @@ class Published(Struct, frozen=True):
         previous: the name of the version that was live before; None where there was none.
         passed: whether it went live.
         refused: the folder in which a version that did not can be looked at.
-        swapped_us: us that the move of the pointer took; None where there was none.
+        swapped_us: us until readers saw the new version; None where there was none. That a loss
+            of power cannot take it back is seen to afterwards.
         seconds: in all.
         allowed: checks that failed and were allowed to.
     """
@@ -146,6 +147,7 @@ def _announce(
     began = time.perf_counter_ns()
     store.point(version.name)
     took = (time.perf_counter_ns() - began) / 1e3
+    store.sync()
     intent.end(home)
     report("announce", 1, 1)
     return took

@@ -28,7 +28,8 @@ class RolledBack(Struct, frozen=True):
         as_of: us since 1970: the moment of which the scores tell.
         build: the build that scores next.
         build_before: the one that would have.
-        swapped_us: us from before the first pointer moved until both had.
+        swapped_us: us from before the first pointer moved until both had. That a loss of power
+            cannot take them back is seen to afterwards.
         seconds: in all.
     """
 
