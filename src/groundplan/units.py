@@ -62,7 +62,9 @@ def rate(text: str) -> int:
         raise ValueError(
             f"{text!r} is not a rate: write a number per s, m, h or d, such as 500/s or 20/h"
         )
-    return round(_scaled(match["number"], _NANO) * SECOND / _PERIODS[match["unit"]])
+    # Whole numbers to the end: beyond 2^53 a float would give another rate.
+    period = _PERIODS[match["unit"]]
+    return (2 * _scaled(match["number"], _NANO) * SECOND + period) // (2 * period)
 
 
 def size(text: str) -> int:
