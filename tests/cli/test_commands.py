@@ -128,6 +128,30 @@ def test_a_pattern_that_is_only_planned_says_so(tmp_path: Path) -> None:
     assert "(it does batch, realtime)" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("example", "command"),
+    [
+        ("churn", ("consistency",)),
+        ("churn", ("dataset", "--out", "rows.parquet")),
+        ("churn", ("replay",)),
+        ("churn", ("ingest",)),
+        ("churn", ("export", "feast", "--out", "repository")),
+        ("fraud", ("score",)),
+        ("fraud", ("rollback",)),
+    ],
+)
+def test_a_command_of_another_pattern_says_what_does_its_work(
+    tmp_path: Path, example: str, command: tuple[str, ...]
+) -> None:
+    """A command for one pattern names it, the pattern decided, and what is there instead."""
+    folder = tmp_path / "system"
+    groundplan("new", folder, "--from", example)
+    done = groundplan(*command, folder)
+    assert done.returncode == 1
+    assert "and this command is for" in done.stderr
+    assert "there, `groundplan" in done.stderr
+
+
 def test_an_error_in_system_py_names_its_line(tmp_path: Path) -> None:
     """A mistake in the project's own code is shown with file and line, not as a stack trace."""
     folder = tmp_path / "card-fraud"

@@ -60,7 +60,7 @@ def consistency(
     from groundplan.cli.progress import progress
     from groundplan.patterns.realtime.record import record
 
-    flow(project)
+    flow(project, only="realtime")
     with progress() as report:
         found = record(project, state or project.home, _named(project, history))
         report("recompute what was served", 0, 1)

@@ -55,7 +55,7 @@ def dataset(
     from groundplan.cli.flows import flow
     from groundplan.patterns.realtime.record import label, record
 
-    flow(project)
+    flow(project, only="realtime")
     now = time.time_ns() // 1_000 if until is None else until
     found = record(project, state or project.home)
     name = label(project)

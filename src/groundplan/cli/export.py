@@ -61,7 +61,7 @@ def feast(
     from groundplan.cli.flows import flow
     from groundplan.engines import feast as repository
 
-    inputs, history, others = flow(project).past(project, data, dict(sources))
+    inputs, history, others = flow(project, only="realtime").past(project, data, dict(sources))
     views = repository.write(
         inputs, history, out, project=project.answers.system.name, online=online, others=others
     )

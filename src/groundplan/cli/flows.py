@@ -11,12 +11,23 @@ from groundplan.project import Project
 RUNNING: Final = ("batch", "realtime")
 """The patterns that this version builds and serves; the others are decided and planned."""
 
+_INSTEAD: Final = {
+    "batch": "there, `groundplan score` recomputes a sample before it publishes, and `groundplan "
+    "verify` holds what is served against the published version",
+    "realtime": "there, `groundplan serve` scores each request as it comes",
+}
 
-def flow(project: Project) -> ModuleType:
+
+def flow(project: Project, only: str | None = None) -> ModuleType:
     """The flow of the pattern that the project's answers decide.
 
+    Args:
+        project: the answers.
+        only: the pattern that a command is for; None where it is for all that run.
+
     Raises:
-        ProjectError: the answers conflict, or this version only plans their pattern.
+        ProjectError: the answers conflict, this version only plans their pattern, or the command
+            is for another.
     """
     pattern = decide(project.answers).pattern
     if pattern is None:
@@ -29,5 +40,10 @@ def flow(project: Project) -> ModuleType:
             f"the answers in {project.file} decide {pattern}, which this version decides and "
             f"plans but does not yet build and serve (it does {', '.join(RUNNING)}): "
             "`groundplan plan` shows its stages"
+        )
+    if only is not None and pattern != only:
+        raise ProjectError(
+            f"the answers in {project.file} decide {pattern}, and this command is for {only}: "
+            f"{_INSTEAD[pattern]}"
         )
     return import_module(f"groundplan.patterns.{pattern}")

@@ -71,11 +71,12 @@ def ingest(
     from groundplan.cli.progress import progress
     from groundplan.errors import InputError
 
+    pattern = flow(project, only="realtime")
     if not (paths or follow or "events" in project.answers.engines):
         raise InputError(
             "", "there is nothing to ingest: name files with --from, or a stream in [engines]"
         )
-    ingesting = flow(project).Ingesting(project, state or project.home)
+    ingesting = pattern.Ingesting(project, state or project.home)
     try:
         with progress() as report:
             found = list(ingesting.take(paths, source, report, whole=not follow))

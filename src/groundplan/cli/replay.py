@@ -43,7 +43,7 @@ def replay(
     from groundplan.patterns.realtime.replay import explain
     from groundplan.patterns.realtime.replay import replay as run
 
-    flow(project)
+    flow(project, only="realtime")
     home = state or project.home
     found: Replayed | Explained
     if id_ is not None:

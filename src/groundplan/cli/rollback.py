@@ -34,14 +34,9 @@ def rollback(project: Project, to: str | None, listing: bool, as_json: bool) -> 
     import msgspec
 
     from groundplan.cli.flows import flow
-    from groundplan.errors import ProjectError
     from groundplan.patterns.batch.versions import rolling_back
 
-    if flow(project).__name__ != "groundplan.patterns.batch":
-        raise ProjectError(
-            f"the answers in {project.file} decide no batch scoring: there are no published "
-            "versions to go back to"
-        )
+    flow(project, only="batch")
     if listing:
         found = rolling_back.listed(project)
         if as_json:

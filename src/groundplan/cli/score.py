@@ -104,14 +104,8 @@ def score(
 
     from groundplan.cli.flows import flow
     from groundplan.cli.progress import progress
-    from groundplan.errors import ProjectError
 
-    pattern = flow(project)
-    if not hasattr(pattern, "score"):
-        raise ProjectError(
-            f"the answers in {project.file} decide a pattern that scores each request as it comes: "
-            "`groundplan serve` does that"
-        )
+    pattern = flow(project, only="batch")
     if compare and not delta:
         raise click.UsageError("--compare says what a delta run would have missed: add --delta")
     with progress() as report:
