@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO ?= .groundplan/card-fraud
 DATA ?= $(wildcard ../shared/data/fraud_handbook/transactions.parquet)
 
-.PHONY: env demo test lint clean
+.PHONY: env demo test lint records clean
 
 env: $(VENV)/.ready
 
@@ -20,13 +20,18 @@ demo: env
 	@PATH="$(CURDIR)/$(BIN):$$PATH" DEMO="$(DEMO)" DATA="$(DATA)" sh examples/demo.sh
 
 lint: env
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks examples docs
+	$(BIN)/ruff format --check src tests benchmarks examples docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 test: lint
 	$(BIN)/pytest -n 2 --dist loadfile
+
+# What the program prints of itself: the worked examples' records, the reference in docs/.
+records: env
+	$(BIN)/python examples/records.py
+	$(BIN)/python docs/reference.py
 
 clean:
 	rm -rf $(VENV) .groundplan .pytest_cache .mypy_cache .ruff_cache

@@ -155,7 +155,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, help="write the figures here too, as JSON")
     arguments = parser.parse_args()
-    servers = [Server("floor", [sys.executable, str(HERE / "floor.py")])]
+    servers = [Server("floor", [sys.executable, "-m", "groundplan.practice.calibrate.floor"])]
     if arguments.project:
         groundplan = str(Path(sys.executable).with_name("groundplan"))
         serve = ["serve", str(arguments.project), "--port", "0", "--state", "{fresh}"]

@@ -149,7 +149,12 @@ def servers(arguments: argparse.Namespace) -> list[Server]:
     groundplan = str(Path(sys.executable).with_name("groundplan"))
     serve = [groundplan, "serve", str(arguments.project), "--port", "0", "--state", "{fresh}"]
     found = [
-        Server("floor", [sys.executable, str(HERE / "floor.py")], "/predict", bodies),
+        Server(
+            "floor",
+            [sys.executable, "-m", "groundplan.practice.calibrate.floor"],
+            "/predict",
+            bodies,
+        ),
         Server("groundplan", serve, "/predict", bodies),
         Server("groundplan x2", [*serve, "--processes", "2"], "/predict", bodies, cores=2),
     ]

@@ -1,5 +1,6 @@
 """What several test rooms share: a small fraud project, built once per worker."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,9 @@ from pathlib import Path
 import httpx
 import pyarrow.parquet as pq
 import pytest
+
+# The figures of whoever runs the tests decide nothing here, nor in the processes they start.
+os.environ["GROUNDPLAN_COSTS"] = "reference"
 
 
 def groundplan(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -58,7 +58,7 @@ _HOMES: Final = {
     "Publication": "scores.publication",
     "Reasons": "models.codes",
     "Remote": "engines.inference",
-    "Scores": "patterns.batch.lookup",
+    "Scores": "patterns.batch.lookups.lookup",
     "Source": "features",
     "Split": "models",
     "Table": "features",

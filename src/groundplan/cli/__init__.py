@@ -9,7 +9,10 @@ from typing import Any
 import click
 
 from groundplan import __version__
+from groundplan.cli.ask import ask
 from groundplan.cli.build import build
+from groundplan.cli.calibrate import calibrate
+from groundplan.cli.compare import compare
 from groundplan.cli.consistency import consistency
 from groundplan.cli.dataset import dataset
 from groundplan.cli.decide import decide
@@ -54,12 +57,14 @@ def main() -> None:
     \b
     Start here:
       groundplan new card-fraud --from fraud    a project: five answers and a system.py
+      groundplan ask my-system                  or your own: the five questions, one by one
       groundplan decide card-fraud              which architecture, and why not the others
-      groundplan plan card-fraud                its stages, budgets, fallbacks and risks
+      groundplan plan card-fraud                its stages, budgets, capacity and failures
+      groundplan plan card-fraud --out a.html   the same as a page to share
       groundplan build card-fraud               features, training, figures, thresholds
-      groundplan serve card-fraud               POST /predict on http://127.0.0.1:8000
+      groundplan score churn                    of a batch system: score, check, publish
+      groundplan serve card-fraud               on http://127.0.0.1:8000
       groundplan verify card-fraud              every promise, measured under load
-      groundplan consistency card-fraud         what was served, recomputed offline
 
     PROJECT is a folder or a .toml file; it defaults to this folder.
     Exit codes: 0 fine, 1 error, 2 the honest no (a conflict, a promise not held).
@@ -68,8 +73,11 @@ def main() -> None:
 
 for command in (
     new,
+    ask,
     decide,
     plan,
+    compare,
+    calibrate,
     schema,
     features,
     ingest,

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from groundplan.cli.arguments import json_option, project_argument
-from groundplan.decision import PATTERNS, report
+from groundplan.decision import PATTERNS, current_costs, report
+from groundplan.decision.calibrated import footer
 from groundplan.project import Project
 from groundplan.units import duration, show_duration
 
@@ -80,8 +81,7 @@ def _print(project: Project, found: dict[str, Any]) -> None:
             out.print("no single answer")
         if pairs:
             out.print(f"and {pairs} pairs of answers: --json lists them")
-    costs = found["costs"]
-    out.print(f"\ncosts: {costs['name']}, measured on {costs['machine']}", style="dim")
+    out.print("\n" + "\n".join(footer(current_costs())), style="dim", markup=False)
 
 
 def _keys(answers: list[str]) -> str:

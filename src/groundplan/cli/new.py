@@ -29,9 +29,6 @@ def new(name: str, example: str) -> None:
     folder = project.new(name, example)
     click.echo(f"{folder}: {', '.join(sorted(file.name for file in folder.iterdir()))}")
     if example == "blank":
-        click.echo(f"Next: answer the five questions in {folder / project.ANSWERS}, then")
-    click.echo(
-        f"Next: groundplan decide {folder}"
-        if example != "blank"
-        else f"      groundplan decide {folder}"
-    )
+        click.echo(f"Next: groundplan ask {folder}, which asks the five questions one by one")
+    else:
+        click.echo(f"Next: groundplan decide {folder}")

@@ -1,151 +1,138 @@
 """`groundplan plan`: the pattern made concrete."""
 
-import json
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from groundplan.cli.arguments import json_option, project_argument
-from groundplan.plan import Plan, Stage, draw
+from groundplan.decision import current_costs
 from groundplan.project import Project
-from groundplan.units import DAY, show_duration, show_rate, show_size
+
+if TYPE_CHECKING:
+    from groundplan.plan.dossier import Dossier
+
+_FORMATS: Final = ("text", "md", "json", "html")
+_SUFFIXES: Final = {".md": "md", ".json": "json", ".html": "html", ".htm": "html"}
 
 
 @click.command()
 @project_argument
+@click.option(
+    "--what-if",
+    "changes",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Show what would change with another answer, such as latency.p99=20ms; repeatable, and "
+    "an empty value leaves an optional answer out.",
+)
+@click.option(
+    "--at",
+    metavar="10x",
+    help="How much traffic, corpus and history grow: 10x for all, or traffic=10x,corpus=100x; "
+    "shows everything that gives out on the way.",
+)
+@click.option(
+    "--prices",
+    "priced",
+    metavar="core=20,...",
+    help="Prices per month, for the cost of the capacity: of a core, a gb of memory, a gb_disk.",
+)
+@click.option("--full", is_flag=True, help="Everything: mitigations, monitoring, decision log.")
+@click.option(
+    "--per-key",
+    is_flag=True,
+    help="How the online state of a key grows, by the features in system.py.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(_FORMATS),
+    help="Text, a decision record (md), JSON or one HTML page  [default: as --out ends, or text].",
+)
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead."
+)
 @json_option
-def plan(project: Project, as_json: bool) -> None:
-    """Make the decision concrete: stages, budgets, fallbacks, retraining, monitoring, risks.
+def plan(
+    project: Project,
+    changes: tuple[str, ...],
+    at: str | None,
+    priced: str | None,
+    full: bool,
+    per_key: bool,
+    form: str | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Make the decision concrete: stages, budgets, capacity, growth, failure modes, retraining.
 
     The budgets of the online stages add up to the p99 less a headroom; a server of this project
     holds itself to them, and `groundplan verify` measures them.
 
+    \b
+    Examples:
+      groundplan plan --what-if latency.p99=20ms --what-if candidates.per_request=300
+      groundplan plan --at traffic=10x --prices core=20,gb=3,gb_disk=0.1
+      groundplan plan --out plan.html
+
+    With --what-if, text is the difference and JSON has both plans and the difference; Markdown
+    and HTML are of the plan as it would be. `groundplan schema --of plan` prints the JSON's
+    schema, and `--of comparison` that of a difference.
+
     Exit codes: 0 planned, 2 a stage cannot fit its budget or the answers conflict, 1 error.
     """
-    from groundplan.decision import decide
+    from groundplan.cli.amounts import growths, prices
+    from groundplan.cli.changes import print_difference
+    from groundplan.cli.output import printing, save
+    from groundplan.cli.sheet import print_dossier
+    from groundplan.cli.state import print_state
+    from groundplan.constraints.supposed import supposed
+    from groundplan.plan.difference import difference
+    from groundplan.plan.dossier import TEN, draw_up
 
-    if decide(project.answers).pattern is None:
-        click.echo("the answers conflict: `groundplan decide` says which and what to change")
-        sys.exit(2)
-    drawn = draw(project.answers)
-    if as_json:
-        import msgspec
-
-        click.echo(json.dumps(msgspec.to_builtins(drawn), indent=2))
+    factors = TEN if at is None else growths(at)
+    paid = None if priced is None else prices(priced)
+    answers, costs = project.answers, current_costs()
+    before = draw_up(answers, costs, paid, factors)
+    after = draw_up(supposed(answers, changes), costs, paid, factors) if changes else before
+    chosen = "json" if as_json else form or _SUFFIXES.get(out.suffix if out else "", "text")
+    if chosen == "text":
+        with printing(out) as sheet:
+            if changes:
+                print_difference(sheet, difference(before, after))
+            else:
+                print_dossier(sheet, after, full=full, grown=at is not None)
+            if per_key:
+                print_state(sheet, project)
     else:
-        _print(drawn)
-        _print_state(project)
-    sys.exit(2 if drawn.misfits else 0)
-
-
-def _print(plan: Plan) -> None:
-    from groundplan.cli.tables import console, heading, table
-
-    out = console()
-    heading(out, f"{plan.name}: {plan.pattern}")
-    out.print(plan.goal)
-    heading(out, "Before a request")
-    table(out, _OFFLINE, [_offline(stage) for stage in plan.offline], wide=_OFFLINE[1:])
-    heading(out, f"In a request: {show_duration(plan.p99)} p99 at {show_rate(plan.throughput)}")
-    table(
-        out,
-        _ONLINE,
-        [
-            *(_online(stage) for stage in plan.online),
-            ("headroom", "", show_duration(plan.headroom), "queueing, the network", ""),
-        ],
-        right=("estimate", "budget"),
-        wide=("does", "fallback"),
-    )
-    for misfit in plan.misfits:
-        out.print(
-            f"{misfit.stage} cannot fit: it takes {show_duration(misfit.needs)}, and "
-            f"{show_duration(misfit.has)} are left. What would make it fit: {misfit.remedy}",
-            style="red",
+        whole = (
+            _compared(before, after) if changes and chosen == "json" else _rendered(after, chosen)
         )
-    heading(out, "What breaks, and how it shows")
-    table(
-        out,
-        ("stage", "if it is wrong", "seen in", "at scale"),
-        [(s.name, s.breaks, s.detected, s.at_scale) for s in plan.stages],
-        wide=("if it is wrong", "seen in", "at scale"),
-    )
-    heading(out, "Retraining")
-    out.print(f"{plan.retraining.cadence}\ngate: {plan.retraining.gate}")
-    for trigger in plan.retraining.triggers:
-        out.print(f"sooner when: {trigger}")
-    heading(out, "Monitoring")
-    table(
-        out,
-        ("signal", "threshold", "then"),
-        [(w.signal, w.threshold, w.action) for w in plan.monitoring],
-        wide=("signal", "threshold", "then"),
-    )
-    heading(out, "Risks")
-    table(
-        out,
-        ("risk", "seen in", "answer to it"),
-        [(r.risk, r.signal, r.mitigation) for r in plan.risks],
-        wide=("risk", "seen in", "answer to it"),
-    )
-    heading(out, "Decision log")
-    for number, line in enumerate(plan.summary, 1):
-        out.print(f"{number:>2}. {line}")
-    out.print(f"\nestimates from the cost table: {plan.costs}", style="dim")
+        save(whole, out)
+    if out is not None:
+        click.echo(f"{out}: written")
+    fits = after.plan is not None and not after.plan.misfits
+    sys.exit(0 if fits else 2)
 
 
-def _print_state(project: Project) -> None:
-    """How the online state grows, where `system.py` has features to tell it from."""
-    from groundplan.cli.tables import console, heading, table
-    from groundplan.errors import ProjectError
+def _rendered(dossier: "Dossier", form: str) -> str:
+    """A dossier in one of the formats but text."""
+    if form == "json":
+        from groundplan.plan.document import document, written
 
-    out = console()
-    try:
-        from groundplan.features import FeatureSet
-        from groundplan.features.state import state_per_key
+        return written(document(dossier))
+    if form == "md":
+        from groundplan.plan.record import record
 
-        inputs = project.find("inputs")
-    except (ImportError, ProjectError):  # planning needs neither the libraries nor a system.py
-        return
-    if not isinstance(inputs, FeatureSet) or not inputs.windows:
-        return
-    heading(out, "Online state of one key: at most its events within the retention")
-    table(
-        out,
-        ("history", "bytes per event", "kept for", "a thousand events"),
-        [
-            (
-                f"{size.source} of a {size.key.removesuffix('_id')}",
-                f"{size.bytes_per_event}",
-                "the newest version" if size.retention_us is None else _days(size.retention_us),
-                show_size(1_000 * size.bytes_per_event),
-            )
-            for size in state_per_key(inputs)
-        ],
-        right=("bytes per event", "kept for", "a thousand events"),
-    )
+        return record(dossier)
+    from groundplan.plan.page import page
+
+    return page(dossier)
 
 
-def _days(us: int) -> str:
-    """Some days and the rest: a longest window and the lateness."""
-    days, rest = divmod(us, DAY)
-    parts = [show_duration(days * DAY)] if days else []
-    return " ".join([*parts, show_duration(rest)] if rest else parts)
+def _compared(before: "Dossier", after: "Dossier") -> str:
+    from groundplan.plan.document import comparison, written
 
-
-_OFFLINE = ("stage", "does", "served by", "if it fails")
-_ONLINE = ("stage", "estimate", "budget", "does", "fallback")
-
-
-def _offline(stage: Stage) -> tuple[str, ...]:
-    return (stage.name, stage.does, stage.served_by, stage.fallback.says)
-
-
-def _online(stage: Stage) -> tuple[str, ...]:
-    return (
-        stage.name,
-        show_duration(stage.estimate),
-        show_duration(stage.budget),
-        f"{stage.does} ({stage.served_by})",
-        stage.fallback.says,
-    )
+    return written(comparison(before, after))

@@ -1,6 +1,6 @@
 """Tables and notes on the terminal: one look for every command."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich import box
 from rich.console import Console
@@ -29,7 +29,7 @@ def table(
     rows: Iterable[Sequence[str | Text]],
     *,
     right: Sequence[str] = (),
-    wide: Sequence[str] = (),
+    wide: Sequence[str] | Mapping[str, int] = (),
 ) -> None:
     """A table with a rule under its head.
 
@@ -38,14 +38,21 @@ def table(
         columns: the heads.
         rows: one sequence of cells per row.
         right: heads of the columns to align right.
-        wide: heads of the columns that take the space that is left.
+        wide: heads of the columns that take the space that is left, evenly or by their shares.
     """
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
+    shares = wide if isinstance(wide, Mapping) else dict.fromkeys(wide, 1)
+    grid = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1),
+        show_edge=False,
+        expand=isinstance(wide, Mapping),
+    )
     for name in columns:
         grid.add_column(
             name,
             justify="right" if name in right else "left",
-            ratio=1 if name in wide else None,
+            ratio=shares.get(name),
             no_wrap=name not in wide,
             overflow="fold",
         )

@@ -1,5 +1,6 @@
 """From answers to a pattern: rulings eliminate, nothing votes, the simplest left standing wins."""
 
+from groundplan.decision.calibrated import current as current_costs
 from groundplan.decision.conflicts import Conflict, WayOut, conflicts
 from groundplan.decision.costs import Cost, Costs
 from groundplan.decision.costs import load as load_costs
@@ -24,6 +25,7 @@ __all__ = [
     "Ruling",
     "WayOut",
     "conflicts",
+    "current_costs",
     "decide",
     "flips",
     "load_costs",

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from groundplan.constraints import Answers
+from groundplan.decision.calibrated import current
 from groundplan.decision.case import Case
-from groundplan.decision.costs import Costs, reference
+from groundplan.decision.costs import Costs
 from groundplan.decision.domain import DOMAINS, Domain
 from groundplan.decision.patterns import NAMES
 from groundplan.decision.rules import RULES
@@ -79,7 +80,7 @@ class Board:
 
     def __init__(self, answers: Answers, costs: Costs | None) -> None:
         self.case = Case(answers)
-        self.work = (costs or reference()).work
+        self.work = (costs or current()).work
         self.start = {d.slot: getattr(self.case, d.slot) for d in DOMAINS.values()}
         a, w = self.case, self.work
         self.mask = sum(1 << i for i, rule in enumerate(_RULES) if rule.when(a, w))

@@ -5,9 +5,10 @@ from typing import Final
 import msgspec
 
 from groundplan.constraints import Answers
+from groundplan.decision.calibrated import current
 from groundplan.decision.case import Case
 from groundplan.decision.components import roles_of
-from groundplan.decision.costs import Costs, reference
+from groundplan.decision.costs import Costs
 from groundplan.decision.patterns import NAMES
 from groundplan.decision.role import Component, fill, shape
 from groundplan.decision.rules import RULES
@@ -40,9 +41,9 @@ def decide(answers: Answers, costs: Costs | None = None) -> Decision:
 
     Args:
         answers: the answers of a project.
-        costs: the cost table; the package's reference where it is not given.
+        costs: the cost table; the one in force where it is not given.
     """
-    table = costs or reference()
+    table = costs or current()
     a, w = Case(answers), table.work
     rulings = tuple(
         [

@@ -3,9 +3,10 @@
 from typing import Any
 
 from groundplan.constraints import Answers
+from groundplan.decision.calibrated import current
 from groundplan.decision.case import shown
 from groundplan.decision.conflicts import Conflict, WayOut, conflicts
-from groundplan.decision.costs import Costs, reference
+from groundplan.decision.costs import Costs
 from groundplan.decision.decision import Decision, decide
 from groundplan.decision.flips import Flip, flips
 from groundplan.decision.role import Component
@@ -18,7 +19,7 @@ def report(answers: Answers, costs: Costs | None = None) -> dict[str, Any]:
     Values stand as in `groundplan.toml`; null is an answer that is not stated. A change of
     several answers has lists under `answer`, `from` and `to`.
     """
-    table = costs or reference()
+    table = costs or current()
     decision = decide(answers, table)
     return {
         "pattern": decision.pattern,

@@ -3,14 +3,13 @@
 One file per pattern says what is its own; this one adds what all four share.
 """
 
-from typing import Final
-
 from groundplan.constraints import Answers
-from groundplan.decision import Costs, Decision, decide, reference_costs
+from groundplan.decision import Costs, Decision, current_costs, decide
 from groundplan.errors import ProjectError
-from groundplan.plan import batch, rag, ranking, realtime
 from groundplan.plan.budget import HEADROOM, share
+from groundplan.plan.failures import failures
 from groundplan.plan.sketch import Sketch
+from groundplan.plan.sketches import sketch
 from groundplan.plan.stage import Fallback, Misfit, Plan, Retraining, Risk, Stage, Watch
 from groundplan.units import DAY, show_duration, show_rate
 
@@ -26,35 +25,29 @@ __all__ = [
     "draw",
 ]
 
-_SKETCHES: Final = {
-    "batch": batch.sketch,
-    "realtime": realtime.sketch,
-    "ranking": ranking.sketch,
-    "rag": rag.sketch,
-}
-
 
 def draw(answers: Answers, costs: Costs | None = None) -> Plan:
     """Make the decision concrete: stages, budgets, retraining, monitoring, risks, summary.
 
     Args:
         answers: the five answers.
-        costs: the cost table to estimate with; the reference table by default.
+        costs: the cost table to estimate with; the one in force by default.
 
     Raises:
         ProjectError: the answers conflict, so there is no pattern to plan.
     """
-    costs = costs or reference_costs()
+    costs = costs or current_costs()
     decision = decide(answers, costs)
     if decision.pattern is None:
         raise ProjectError(
             "the answers conflict, so there is nothing to plan: `groundplan decide` says which "
             "cannot hold together, and the nearest change that would resolve it"
         )
-    sketch = _SKETCHES[decision.pattern](answers, decision, costs)
+    drawn = sketch(answers, decision, costs)
     online, misfits = share(
-        [stage for stage in sketch.stages if stage.side == "online"], answers.latency.p99
+        [stage for stage in drawn.stages if stage.side == "online"], answers.latency.p99
     )
+    modes = failures(answers, decision, drawn.stages)
     return Plan(
         name=answers.system.name,
         goal=answers.system.goal,
@@ -62,12 +55,12 @@ def draw(answers: Answers, costs: Costs | None = None) -> Plan:
         p99=answers.latency.p99,
         throughput=answers.latency.throughput,
         headroom=answers.latency.p99 - sum(stage.budget for stage in online),
-        stages=(*(stage for stage in sketch.stages if stage.side == "offline"), *online),
+        stages=(*(stage for stage in drawn.stages if stage.side == "offline"), *online),
         misfits=misfits,
         retraining=_retraining(answers, decision.pattern),
-        monitoring=sketch.watches,
-        risks=sketch.risks,
-        summary=_summary(answers, decision, sketch),
+        monitoring=drawn.watches,
+        risks=tuple(Risk(m.cause, m.signal, m.mitigation) for m in modes if m.main),
+        summary=_summary(answers, decision, drawn),
         costs=costs.name,
     )
 

@@ -3,7 +3,7 @@
 from groundplan.constraints import Answers
 from groundplan.decision import Costs, Decision
 from groundplan.plan.sketch import Sketch, choice, log, offline, online, validate
-from groundplan.plan.stage import Risk, Stage, Watch
+from groundplan.plan.stage import Stage, Watch
 from groundplan.units import show_duration
 
 
@@ -15,41 +15,28 @@ def sketch(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
     return Sketch(
         stages=[*_offline(answers, decision, schedule), *_online(answers, costs, queued)],
         watches=(
-            Watch("age of the live version", f"older than {age}", "rerun; find what stopped"),
+            Watch(
+                "age of the live version (groundplan_scores_age_seconds)",
+                f"older than {age}",
+                "rerun; find what stopped",
+            ),
+            Watch(
+                "latency, whole and per stage "
+                "(groundplan_request_seconds, groundplan_stage_seconds)",
+                f"p99 of the whole above {show_duration(answers.latency.p99)}",
+                "look at the stage that is over its budget in /metrics",
+            ),
             Watch("rows", "10 % more or fewer than the last version", "publication is refused"),
             Watch("keys", "20 % gone or new since the last version", "publication is refused"),
-            Watch("cold keys", "above 1 % of lookups", "publish more often, or widen the list"),
+            Watch(
+                "cold keys (groundplan_lookups_total)",
+                "above 1 % of lookups",
+                "publish more often, or widen the list",
+            ),
             Watch(
                 "distribution of scores",
                 "population stability index above 0.2 against the last version",
                 "publication is refused until somebody has looked",
-            ),
-        ),
-        risks=(
-            Risk(
-                "a run fails or is late",
-                f"the live version is older than {age}",
-                "the last good version keeps serving; its answers state their age and are marked",
-            ),
-            Risk(
-                "a half-written version is read",
-                "rows and checksum of the version",
-                "a version is complete before one pointer moves to it",
-            ),
-            Risk(
-                "a key that nobody foresaw is asked for",
-                "share of cold keys",
-                "the cold-key fallback answers, and says so",
-            ),
-            Risk(
-                "a version is wrong in a way that no check saw",
-                "decisions' shares and labels, once they are known",
-                "`groundplan rollback`: scores and model go back by one pointer",
-            ),
-            Risk(
-                "features leak the future",
-                "offline figures far above what labels show later",
-                "point-in-time joins only",
             ),
         ),
         summary=(f"Runs {schedule}: the loosest schedule that keeps predictions within {age}.",),

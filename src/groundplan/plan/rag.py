@@ -3,7 +3,7 @@
 from groundplan.constraints import Answers
 from groundplan.decision import Costs, Decision, work
 from groundplan.plan.sketch import Sketch, choice, log, offline, online, validate
-from groundplan.plan.stage import Risk, Stage, Watch
+from groundplan.plan.stage import Stage, Watch
 from groundplan.units import show_duration
 
 
@@ -25,33 +25,6 @@ def sketch(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
             Watch("age of the newest indexed change", f"above {within}", "check the feed"),
             Watch("questions answered 'not found'", "a third above usual", "look for a gap"),
             Watch("citations that do not support", "above 2 % of a sample", "review prompts"),
-        ),
-        risks=(
-            Risk(
-                "retrieval misses the passage that answers",
-                "recall at k on a set of known questions",
-                "hybrid search (words and vectors), chunking measured on gold spans",
-            ),
-            Risk(
-                "the model states what no passage says",
-                "citations checked against the passages",
-                "an answer without support is replaced by the passages themselves",
-            ),
-            Risk(
-                "a document was changed or deleted, its passages still answer",
-                "version of each cited passage",
-                "incremental upserts and deletes, counted against the source",
-            ),
-            Risk(
-                "a document carries instructions to the model",
-                "answers that leave their format",
-                "passages are quoted as data; tools are never called from them",
-            ),
-            Risk(
-                "somebody reads what they may not",
-                "access rules tested per role",
-                "filter by permission in retrieval, not in the prompt",
-            ),
         ),
         summary=(f"A changed document is searchable within {within}.",),
     )

@@ -7,7 +7,7 @@ from groundplan.constraints import Answers
 from groundplan.decision import Costs, Decision, work
 from groundplan.plan.budget import HEADROOM
 from groundplan.plan.sketch import Sketch, choice, log, offline, online, validate
-from groundplan.plan.stage import Risk, Stage, Watch
+from groundplan.plan.stage import Stage, Watch
 from groundplan.units import show_count, show_duration
 
 MOST: Final = 500
@@ -64,28 +64,6 @@ def sketch(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
             ),
             Watch("share of the catalog that is shown", "falls by a third", "look for a loop"),
             Watch("empty or short lists", "above 0.1 %", "look at eligibility filters"),
-        ),
-        risks=(
-            Risk(
-                "retrieval drops what the ranker would have put first",
-                "recall of the short list against exact search",
-                "more probes, a longer list, or a second source of candidates",
-            ),
-            Risk(
-                "encoder and index come from different builds",
-                "recall collapses at once",
-                "one build holds both; a channel points at builds, never at files",
-            ),
-            Risk(
-                "the system learns from its own choices",
-                "share of the catalog that is shown shrinks",
-                "log what was shown and where, keep some exploration",
-            ),
-            Risk(
-                "new items are never retrieved",
-                "impressions by age of item",
-                "incremental inserts; what a thing is, beside who took it",
-            ),
         ),
         summary=(
             f"{show_count(shape.corpus)} things are narrowed to {shape.short}"

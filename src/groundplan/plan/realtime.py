@@ -1,11 +1,9 @@
 """The plan of one model that scores a live request with fresh features."""
 
-from typing import Final
-
 from groundplan.constraints import Answers
 from groundplan.decision import Costs, Decision, work
 from groundplan.plan.sketch import Sketch, choice, log, offline, online, validate
-from groundplan.plan.stage import Risk, Stage, Watch
+from groundplan.plan.stage import Stage, Watch
 from groundplan.units import show_duration, show_rate
 
 
@@ -20,7 +18,6 @@ def _score(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
     return Sketch(
         stages=[*_offline(answers, decision), *_online(answers, decision, costs)],
         watches=_watches(answers),
-        risks=_RISKS,
         summary=(),
     )
 
@@ -145,60 +142,36 @@ def _online(answers: Answers, decision: Decision, costs: Costs) -> list[Stage]:
 def _watches(answers: Answers) -> tuple[Watch, ...]:
     return (
         Watch(
-            "latency per stage",
+            "latency, whole and per stage (groundplan_request_seconds, groundplan_stage_seconds)",
             f"p99 of the whole above {show_duration(answers.latency.p99)}",
             "look at the stage that is over its budget in /metrics",
         ),
         Watch(
-            "requests per second",
+            "requests per second (groundplan_requests_total)",
             f"70 % of {show_rate(answers.latency.throughput)}",
             "add a server process",
         ),
         Watch(
-            "feature freshness",
+            "feature freshness (groundplan_feed_staleness_seconds)",
             f"older than {show_duration(answers.freshness.features)}",
             "check the event feed; answers say that they are degraded",
         ),
-        Watch("served against recomputed values", "any mismatch", "stop promotion, find it"),
-        Watch("degraded answers", "above 0.1 %", "look at the reasons that they state"),
+        Watch(
+            "served against recomputed values (groundplan_consistency_differing)",
+            "any mismatch",
+            "stop promotion, find it",
+        ),
+        Watch(
+            "degraded answers (groundplan_degraded_total)",
+            "above 0.1 %",
+            "look at the reasons that they state",
+        ),
         Watch(
             "score and feature distributions",
             "population stability index above 0.2",
             "compare with the build's data, then retrain",
         ),
     )
-
-
-_RISKS: Final = (
-    Risk(
-        "training and serving disagree on a feature",
-        "a mismatch in the consistency report",
-        "one definition for both; the comparison runs in CI and in `verify`",
-    ),
-    Risk(
-        "labels arrive late or only for what was declined",
-        "labels per day against transactions per day",
-        "windows over labels are delayed by the labels' own delay; keep a random sample "
-        "of approvals",
-    ),
-    Risk(
-        "the store fails or loses recent events",
-        "degraded answers, age of the newest event, events that wait (groundplan_outbox_bytes)",
-        "state survives a killed process; answers fall back to defaults and say so; events wait "
-        "on disk until the store is back",
-    ),
-    Risk(
-        "fraud changes its pattern",
-        "precision per tier falls as labels arrive",
-        "retrain on the cadence, sooner when the trigger fires",
-    ),
-    Risk(
-        "more requests than one process can answer",
-        "refused requests (503) and groundplan_queue_wait_seconds",
-        "what cannot be answered in time is refused at once; capacity above the promised peak, "
-        "measured by `verify`",
-    ),
-)
 
 
 def _answer(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
@@ -242,14 +215,6 @@ def _answer(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
                 "shorten prompts or add capacity",
             ),
             Watch("answers rated wrong", "above the evaluation's interval", "review, then tune"),
-        ),
-        risks=(
-            Risk(
-                "the model states what is not so",
-                "ratings, spot checks",
-                "if the errors are about knowledge that it lacks, the answer to "
-                "policy.private_corpus has changed: decide again",
-            ),
         ),
         summary=(),
     )

@@ -4,16 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from groundplan.decision import Costs, Decision
-from groundplan.plan.stage import Action, Fallback, Risk, Stage, Watch
+from groundplan.plan.stage import Action, Fallback, Stage, Watch
 
 
 @dataclass(frozen=True)
 class Sketch:
-    """A pattern's stages (without budgets), what to watch, its risks and its own decisions."""
+    """A pattern's stages (without budgets), what to watch and its own decisions."""
 
     stages: Sequence[Stage]
     watches: tuple[Watch, ...]
-    risks: tuple[Risk, ...]
     summary: tuple[str, ...]
 
 

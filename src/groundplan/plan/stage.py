@@ -98,7 +98,7 @@ class Plan(Struct, frozen=True):
         misfits: empty where the budgets add up to the p99 with headroom.
         retraining: cadence, triggers, gate.
         monitoring: what is watched.
-        risks: failure modes with their mitigations.
+        risks: the failure modes that come with this architecture (`failures` knows all).
         summary: the decision log, one line a decision.
         costs: the cost table that the estimates come from.
     """

@@ -12,8 +12,10 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
+from groundplan.constraints import Answers
+from groundplan.decision import Costs, reference_costs
 from groundplan.errors import BuildError
-from groundplan.plan import Plan
+from groundplan.plan import Plan, draw
 
 MANIFEST: Final = "manifest.json"
 
@@ -33,6 +35,7 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
         thresholds: score thresholds by tier.
         report: the figures that the build was judged by.
         files: SHA-256 of every file of the build.
+        costs: the cost table that it was planned with; None is the reference.
     """
 
     build: str
@@ -46,6 +49,11 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     thresholds: dict[str, float]
     report: dict[str, Any]
     files: dict[str, str]
+    costs: Costs | None = None
+
+    def planned(self, answers: Answers) -> Plan:
+        """What answers plan by the cost table that the build was planned with."""
+        return draw(answers, self.costs or reference_costs())
 
 
 class Build:

@@ -24,7 +24,8 @@ TypeError. Every integer is a BigInt inside, so that results are equal to Python
 from functools import lru_cache
 from importlib import resources
 
-from groundplan.decision.costs import Costs, reference
+from groundplan.decision.calibrated import current
+from groundplan.decision.costs import Costs
 from groundplan.decision.script.answer import fields, literal, slots
 from groundplan.decision.script.program import Program
 from groundplan.decision.script.source import OutsideError, Read, read
@@ -36,12 +37,12 @@ _DECISION = "groundplan.decision"
 
 
 def script(costs: Costs | None = None) -> str:
-    """The script of the decision by a cost table, the package's reference where none is given.
+    """The script of the decision by a cost table, the one in force where none is given.
 
     Raises:
         OutsideError: a rule is written with what the script cannot say; file and line are named.
     """
-    table = costs or reference()
+    table = costs or current()
     given = [
         f"const $name = {literal(table.name)};",
         f"const $ns = new Map({literal([list(row) for row in table.ns.items()])});",

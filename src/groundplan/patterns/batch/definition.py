@@ -13,6 +13,7 @@ from groundplan.models.bands import Bands
 from groundplan.models.codes import Reasons
 from groundplan.models.folds import Folds
 from groundplan.models.kinds import SPECS, Spec
+from groundplan.plan.served import planned
 from groundplan.project import SYSTEM, Project
 from groundplan.scores.publication import Publication
 from groundplan.units import show_duration
@@ -82,20 +83,6 @@ class Definition:
     groups: Mapping[str, str | Callable[[Any], Any]]
     published: Mapping[str, tuple[float, float | None]]
     card: Mapping[str, str]
-
-
-_SERVED: Final = {
-    "model": ("boosted_trees", "linear"),
-    "explainer": (
-        *("none", "tree_attributions", "tree_attributions_later"),
-        *("coefficients", "surrogate"),
-    ),
-    "store": ("embedded", "shared"),
-}
-"""The components that this version builds and serves, by role."""
-
-_ENGINES: Final = ("scores", "batch", "offline")
-"""The engines that it speaks to."""
 
 
 def define(project: Project) -> Definition:
@@ -172,25 +159,11 @@ def _published(project: Project) -> Mapping[str, tuple[float, float | None]]:
 
 def _check_served(project: Project) -> None:
     """Refuse what would be built otherwise than it was decided."""
-    answers, components = project.answers, decide(project.answers).components
-    planned = [
-        f"{role.replace('_', ' ')} {components[role].choice.replace('_', ' ')}"
-        for role, served in _SERVED.items()
-        if role in components and components[role].choice not in served
-    ]
-    if answers.system.output != "score" or answers.candidates.per_request != 1:
-        planned.append(
-            f"output {answers.system.output} with {answers.candidates.per_request:,} candidates"
-        )
-    planned += [
-        f"engines.{role} {engine}"
-        for role, engine in answers.engines.items()
-        if role not in _ENGINES
-    ]
-    if planned:
+    unbuilt = planned(project.answers, decide(project.answers))
+    if unbuilt:
         raise ProjectError(
             f"the answers in {project.file} decide what this version plans but does not yet build "
-            f"({'; '.join(planned)}): it builds one published score a key; `groundplan plan` "
+            f"({'; '.join(unbuilt)}): it builds one published score a key; `groundplan plan` "
             "shows the rest"
         )
 

@@ -4,7 +4,7 @@ from groundplan.errors import BuildError
 from groundplan.features import FeatureSet
 from groundplan.models.bands import Cuts
 from groundplan.patterns.batch.definition import define
-from groundplan.plan import Plan, draw
+from groundplan.plan import Plan
 from groundplan.project import Project
 from groundplan.rollout import channels
 from groundplan.rollout.builds import Build
@@ -29,7 +29,7 @@ def agreeing(project: Project, build: Build) -> FeatureSet:
     Raises:
         BuildError: answers or definitions have changed since the build.
     """
-    if _made_of(draw(project.answers)) != _made_of(build.manifest.plan):
+    if _made_of(build.manifest.planned(project.answers)) != _made_of(build.manifest.plan):
         raise BuildError(
             f"the answers in {project.file} decide another architecture than the one that the "
             f"build {build.manifest.build} was made for: run `groundplan build` again"

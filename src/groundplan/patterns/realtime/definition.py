@@ -9,6 +9,7 @@ from groundplan.errors import DefinitionError, ProjectError
 from groundplan.features import Entity, FeatureSet
 from groundplan.models import Costs, Split, Tiers
 from groundplan.models.kinds import SPECS, Spec
+from groundplan.plan.served import planned
 from groundplan.project import Project
 from groundplan.units import show_duration
 
@@ -51,20 +52,6 @@ class Definition:
     tiers: Tiers | Costs
     published: Mapping[str, tuple[float, float, float]]
     data: Callable[[Callable[[int, int], None]], Any] | None
-
-
-_SERVED: Final = {
-    "model": ("boosted_trees", "linear"),
-    "explainer": (
-        *("none", "tree_attributions", "tree_attributions_later"),
-        *("coefficients", "surrogate"),
-    ),
-    "store": ("embedded", "shared"),
-}
-"""The components that this version builds and serves, by role."""
-
-_ENGINES: Final = ("online_store", "offline", "events")
-"""The engines that it speaks to."""
 
 
 def define(project: Project) -> Definition:
@@ -117,24 +104,10 @@ def _tiers(project: Project) -> Tiers | Costs:
 
 def _check_served(project: Project) -> None:
     """Refuse what would be built otherwise than it was decided."""
-    answers, components = project.answers, decide(project.answers).components
-    planned = [
-        f"{role.replace('_', ' ')} {components[role].choice.replace('_', ' ')}"
-        for role, served in _SERVED.items()
-        if role in components and components[role].choice not in served
-    ]
-    if answers.system.output != "score" or answers.candidates.per_request != 1:
-        planned.append(
-            f"output {answers.system.output} with {answers.candidates.per_request:,} candidates"
-        )
-    planned += [
-        f"engines.{role} {engine}"
-        for role, engine in answers.engines.items()
-        if role not in _ENGINES
-    ]
-    if planned:
+    unbuilt = planned(project.answers, decide(project.answers))
+    if unbuilt:
         raise ProjectError(
             f"the answers in {project.file} decide what this version plans but does not yet build "
-            f"({'; '.join(planned)}): it builds one score a request from events; `groundplan plan` "
+            f"({'; '.join(unbuilt)}): it builds one score a request from events; `groundplan plan` "
             "shows the rest"
         )

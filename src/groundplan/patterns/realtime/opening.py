@@ -16,7 +16,7 @@ from groundplan.patterns.realtime.scoring import Scorer
 from groundplan.patterns.realtime.service import service
 from groundplan.patterns.realtime.state import begin, open_feed, open_store
 from groundplan.patterns.realtime.training import history
-from groundplan.plan import Plan, draw
+from groundplan.plan import Plan
 from groundplan.project import Project
 from groundplan.rollout import channels
 from groundplan.rollout.builds import Build
@@ -98,7 +98,7 @@ def live(project: Project) -> tuple[Build, FeatureSet]:
         BuildError: there is no live build, or answers or definitions have changed since.
     """
     build = channels.read(project.home, channels.LIVE)
-    if draw(project.answers) != build.manifest.plan:
+    if build.manifest.planned(project.answers) != build.manifest.plan:
         raise BuildError(
             f"the answers in {project.file} decide another plan than the one that the live build "
             f"{build.manifest.build} serves by: run `groundplan build` again"

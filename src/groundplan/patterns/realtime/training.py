@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from groundplan import __version__
-from groundplan.decision import decide
+from groundplan.decision import current_costs, decide
 from groundplan.engines.table import offline as engine
 from groundplan.errors import ProjectError
 from groundplan.features import FeatureSet, offline
@@ -125,7 +125,8 @@ def build(
         InputError: the data lacks a column, or a period of the split has no rows.
         BuildError: there are too few rows of either class.
     """
-    plan = draw(project.answers)
+    costs = current_costs()
+    plan = draw(project.answers, costs)
     definition = define(project)
     with TemporaryDirectory(prefix="groundplan-") as scratch:
         past = _past(definition, data, others or {}, Path(scratch), report)
@@ -154,6 +155,7 @@ def build(
             thresholds=msgspec.to_builtins(fitted.thresholds),
             report=_report(definition, rows, (train, test), fitted, report),
             files={},
+            costs=costs,
         )
 
         def fill(folder: Path, name: str) -> Manifest:

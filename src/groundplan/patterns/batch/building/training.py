@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from groundplan import __version__
+from groundplan.decision import current_costs
 from groundplan.models import Indices, kinds
 from groundplan.patterns.batch.building import card as model_card
 from groundplan.patterns.batch.building import report as report_page
@@ -43,7 +44,8 @@ def build(
         InputError: the data lacks a column, or a period of the split has no rows.
         BuildError: there are too few rows of either class.
     """
-    plan = draw(project.answers)
+    costs = current_costs()
+    plan = draw(project.answers, costs)
     found = define(project)
     labelled = past(project, found, data, others or {}, report)
     definition, rows = features(project, found, labelled, report)
@@ -62,6 +64,7 @@ def build(
         thresholds=dict(zip(judged.cuts.names[1:], judged.cuts.above, strict=True)),
         report={**judged.report, **told.report},
         files={},
+        costs=costs,
     )
 
     def fill(folder: Path, name: str) -> Manifest:

@@ -1,0 +1,85 @@
+"""What is known about a set of answers: what renderers render and comparisons compare."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from groundplan.constraints import Answers
+from groundplan.decision import Costs, Decision, conflicts, current_costs, decide, flips
+from groundplan.decision.conflicts import Conflict
+from groundplan.decision.flips import Flip
+from groundplan.plan import Plan, draw
+from groundplan.plan.capacity import Capacity, capacity
+from groundplan.plan.failures import Failure, failures
+from groundplan.plan.growth import Axis, Growth, growth
+
+TEN: Final[Mapping[Axis, float]] = {"traffic": 10.0, "corpus": 10.0, "history": 10.0}
+"""The growth that every dossier looks at: ten times as much of everything."""
+
+
+class Dossier(Struct, frozen=True):
+    """A decision with all that follows from it.
+
+    Args:
+        answers: what was answered.
+        costs: the cost table that was used.
+        decision: the pattern, the rulings, the components.
+        conflicts: answers that cannot hold together; empty where something stands.
+        flips: the exact points at which the decision changes.
+        plan: stages, budgets, retraining, monitoring; None in a conflict.
+        capacity: what it needs; None in a conflict.
+        growth: for each axis alone, and for all together, what ten times as much does.
+        failures: how components fail.
+    """
+
+    answers: Answers
+    costs: Costs
+    decision: Decision
+    conflicts: tuple[Conflict, ...]
+    flips: tuple[Flip, ...]
+    plan: Plan | None
+    capacity: Capacity | None
+    growth: tuple[Growth, ...]
+    failures: tuple[Failure, ...]
+
+
+def draw_up(
+    answers: Answers,
+    costs: Costs | None = None,
+    prices: Mapping[str, float] | None = None,
+    at: Mapping[Axis, float] = TEN,
+) -> Dossier:
+    """Decide, and work out everything that follows.
+
+    Args:
+        answers: the answers of a project.
+        costs: the cost table; the one in force where it is not given.
+        prices: per month: of a `core`, a `gb` of memory, a `gb_disk`; nothing is assumed.
+        at: how much each axis grows: each alone, and, of several, all together.
+
+    Returns:
+        The dossier. In a conflict it has neither plan nor capacity, growth or failures: there is
+        nothing that could grow or fail, and `conflicts` says what to change.
+    """
+    table = costs or current_costs()
+    decision = decide(answers, table)
+    stands = decision.pattern is not None
+    given = dict(prices) if prices else None
+    return Dossier(
+        answers=answers,
+        costs=table,
+        decision=decision,
+        conflicts=conflicts(answers, table),
+        flips=flips(answers, table),
+        plan=draw(answers, table) if stands else None,
+        capacity=capacity(answers, decision, table, given) if stands else None,
+        growth=tuple(growth(answers, table, factors) for factors in _growths(at)) if stands else (),
+        failures=failures(answers, decision) if stands else (),
+    )
+
+
+def _growths(at: Mapping[Axis, float]) -> list[dict[Axis, float]]:
+    """Each axis alone, then all of them together."""
+    alone: list[dict[Axis, float]] = [{axis: factor} for axis, factor in at.items()]
+    return [*alone, dict(at)] if len(at) > 1 else alone

@@ -1,0 +1,242 @@
+"""How scores computed on a schedule fail, and the lookups that serve them."""
+
+from groundplan.constraints import Answers
+from groundplan.plan.failures.failure import Mode, ends, metric
+from groundplan.plan.failures.requests import requests
+from groundplan.units import show_duration
+
+EMPTY = "no scores can be read yet: `groundplan score` publishes them"
+"""What a request is told before the first version."""
+
+_AFTER = "score again; `groundplan score --allow` names a check that may fail this once"
+
+
+def batch(answers: Answers) -> list[Mode]:
+    """The failures of the runs, of publication, and of the lookup."""
+    age = show_duration(answers.freshness.predictions)
+    return [
+        *_runs(age),
+        *_publication(),
+        *requests("/scores/{key}"),
+        *_lookup(),
+        *_roles(age),
+    ]
+
+
+def _runs(age: str) -> list[Mode]:
+    return [
+        Mode(
+            "features",
+            "a source lost rows or a column, or was not there in time",
+            f"{ends('score', 2, 'nulls')}, or check `coverage`",
+            f"mend the source, then {_AFTER}",
+        ),
+        Mode(
+            "features",
+            "features leak the future",
+            "offline figures far above what labels show later",
+            "point-in-time joins only",
+            seen="decisions are worse than the build's report says",
+            fallback="",
+            running=False,
+            main=True,
+        ),
+        Mode(
+            "retrieve",
+            "the lists leave out what people would have taken",
+            "recall of later interactions in the lists",
+            "longer lists, or a second source of candidates",
+            running=False,
+        ),
+        Mode(
+            "score",
+            "a run fails or is late",
+            f"{metric('scores_stale')} is 1: {metric('scores_age_seconds')} above "
+            f"{metric('promised_age_seconds')}; {metric('stale_alarms_total')} counts the times, "
+            "`groundplan schedule --list` shows the last outcomes",
+            "run `groundplan score` again, which goes on with the partitions that are missing; "
+            "an alarm in [schedule]",
+            seen=f"answers that are older than {age}, each of them marked",
+            fallback="the last version keeps serving; its answers say "
+            f"scores: ... old, promised {age}",
+            main=True,
+        ),
+        Mode(
+            "score",
+            "the population or the model changed, and scores move with it",
+            ends("score", 2, "drift"),
+            f"the check names what moved most: mend it, or {_AFTER}",
+        ),
+        Mode(
+            "score",
+            "the population lost keys or got many at once",
+            f"{ends('score', 2, 'churn')}, or check `rows`",
+            f"compare the list with its source, then {_AFTER}",
+            seen="keys that had a score yesterday get an average",
+        ),
+        Mode(
+            "explain",
+            "a score has no reason, or one that is not its own",
+            ends("score", 2, "reasons"),
+            "build again: codes and model belong to one build",
+        ),
+        Mode(
+            "validate",
+            "a run's rows are not what its raw data make of them",
+            f"{ends('score', 2, 'sample')}, or check `range` or `keys`",
+            "`groundplan score --fresh`; if it stays, the data changed under the run",
+            seen="nothing: the version is not announced",
+            offline=True,
+        ),
+        Mode(
+            "validate",
+            "a version is wrong in a way that no check saw",
+            f"{metric('decisions_total', 'decision')} moves when "
+            f"{metric('versions_picked_up_total')} does",
+            "`groundplan rollback`: scores and model go back by one pointer",
+            seen="decisions that make no sense, until somebody rolls back",
+            fallback="",
+            main=True,
+            offline=True,
+        ),
+    ]
+
+
+def _publication() -> list[Mode]:
+    return [
+        Mode(
+            "publish",
+            "a half-written version is read",
+            ends("score", 2, "checksum"),
+            "a version is complete before one pointer moves to it; a run that was cut goes on",
+            main=True,
+        ),
+        Mode(
+            "publish",
+            "the file of the newest version is damaged or gone",
+            metric("scores_fault"),
+            "`groundplan rollback`, or `groundplan score` for a new one",
+            seen="the answers of the version before",
+            fallback="the version before it answers on; /health/ready says newest: false",
+        ),
+    ]
+
+
+def _lookup() -> list[Mode]:
+    return [
+        Mode(
+            "lookup",
+            "a key that nobody foresaw is asked for",
+            f"{metric('lookups_total', 'outcome')}: the share that is not `scored`",
+            "the cold-key fallback answers, and says so; publish more often, or widen the list",
+            seen="an average in place of a score of its own",
+            fallback="segment average, else overall average; live score where the request brings "
+            "a whole row and no feature reads a history",
+            main=True,
+        ),
+        Mode(
+            "lookup",
+            "nothing was published yet",
+            metric("requests_total", path="/scores/{key}", status="503"),
+            "`groundplan score` before traffic; /health/ready is 503 until then",
+            seen="no answers at all",
+            fallback=f"503 with Retry-After: {EMPTY}",
+        ),
+        Mode(
+            "lookup",
+            "a lookup takes longer than its budget",
+            f"{metric('stage_over_budget_total', stage='lookup')} and "
+            f"{metric('degraded_total', stage='lookup')}",
+            "see the stage's p99 in the metrics; keep the file in memory, or the server near",
+            seen="an average in place of a score of its own",
+        ),
+    ]
+
+
+def _roles(age: str) -> list[Mode]:
+    return [
+        Mode(
+            "model",
+            "what is predicted changes its pattern",
+            f"{metric('decisions_total', 'decision')}: shares leave those of the build's report",
+            "retrain on the cadence, sooner when the trigger fires; a model that is no better "
+            f"than the base rate does not go live: {ends('build', 2)}",
+            seen="more of the wrong decisions",
+            fallback="",
+        ),
+        Mode(
+            "explainer",
+            "a feature that stands in for another is named as the reason",
+            "what people who read the reasons say of a sample",
+            "one code for features that say the same",
+            seen="reasons that are the model's, and not the world's",
+            fallback="",
+            running=False,
+        ),
+        Mode(
+            "features",
+            f"values change faster than every {age}",
+            "the share of keys whose inputs differ from one run to the next",
+            "tighten freshness.features in the answers and decide again",
+            seen="answers about the day before",
+            fallback="",
+            running=False,
+        ),
+        Mode(
+            "store",
+            "the disk is full, so that no new version fits",
+            f"{ends('score', 1)}; then {metric('scores_stale')}",
+            "make room: old versions go by themselves; then `groundplan score` again",
+            seen=f"the last version, marked once it is older than {age}",
+            fallback="the last version keeps serving; its answers say "
+            f"scores: ... old, promised {age}",
+            options=("embedded",),
+        ),
+        Mode(
+            "store",
+            "the store's server is away",
+            f"{metric('breaker_changes_total', engine='lookup', state='open')} and "
+            f"{metric('degraded_total', stage='lookup')}",
+            "a replica; it is asked again within a second of its return",
+            seen="an average in place of a score of its own",
+            fallback="the answer of a cold key: its segment's average, or that of all",
+            options=("shared",),
+        ),
+        Mode(
+            "schedule",
+            "nothing runs the schedule: the machine was off, or the clock's zone is another",
+            f"{metric('stale_alarms_total')}; `groundplan schedule --list` shows what is due",
+            'times that were missed are made up for (missed = "run"); `groundplan schedule '
+            "--print` hands it to a scheduler that is watched",
+            seen=f"answers that are older than {age}, each of them marked",
+            fallback="the last version keeps serving; its answers say "
+            f"scores: ... old, promised {age}",
+        ),
+        Mode(
+            "metric",
+            "the figure rises, and those who act on the scores gain nothing",
+            "what each decision brought, once labels are known",
+            "judge by what a decision costs: bands chosen by costs",
+            seen="a better report, the same queue",
+            fallback="",
+            running=False,
+        ),
+        Mode(
+            "loop",
+            "labels arrive late, or only for those that were acted on",
+            "labels a day against keys a day, by decision",
+            "keep a random sample that nobody acts on",
+            seen="each model is surer of what the last one believed",
+            fallback="",
+            running=False,
+        ),
+        Mode(
+            "generator",
+            "the language model is away or cuts its answers short",
+            "the share of a run's answers that are missing or cut",
+            "the run goes on with what is missing; another model behind the same interface",
+            seen="old answers where new ones were due",
+            fallback="the last version keeps serving",
+            running=False,
+        ),
+    ]

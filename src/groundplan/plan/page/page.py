@@ -1,0 +1,268 @@
+"""The page: one file that a team can take into a design review, with no network behind it."""
+
+import json
+from base64 import b64encode
+from hashlib import sha256
+from importlib import resources
+
+from groundplan.decision import Costs
+from groundplan.decision.rules import RULES
+from groundplan.decision.script import script, slots
+from groundplan.plan.dossier import Dossier
+from groundplan.plan.page import needs
+from groundplan.plan.page.calendar import calendar
+from groundplan.plan.page.drawing import drawing, said
+from groundplan.plan.page.latency import latency
+from groundplan.plan.page.markup import Html, join, prose, table, tag
+from groundplan.plan.page.rollout import rollout
+from groundplan.plan.page.rulings import TABLES, home, rulings
+from groundplan.plan.page.scales import flips, scales
+from groundplan.plan.page.verdict import runs, verdict, ways_out
+from groundplan.plan.stage import Plan, Stage
+
+
+def page(dossier: Dossier) -> str:
+    """One self-contained HTML file: the decision, the plan, and answers to move.
+
+    The decision in the page is the one of `groundplan.decision`, compiled; its policy forbids
+    every request, and every script but the two of its own.
+    """
+    scripts = [script(dossier.costs), _own("page.js")]
+    hashes = " ".join(f"'sha256-{_hash(one)}'" for one in scripts)
+    policy = (
+        f"default-src 'none'; style-src 'unsafe-inline'; script-src {hashes}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    system = dossier.answers.system
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="description", content=f"{system.name}: {system.goal}"),
+        tag("title", f"{system.name}: {dossier.decision.pattern or 'conflict'}"),
+        tag("style", Html(_own("style.css"))),
+    )
+    data = json.dumps(_data(dossier), ensure_ascii=False).replace("<", "\\u003c")
+    body = tag(
+        "body",
+        tag("a", "skip to the decision", href="#decision", class_="skip"),
+        _masthead(dossier),
+        tag("main", *_sections(dossier)),
+        _bar(),
+        _colophon(dossier.costs),
+        tag("script", Html(data), type="application/json", id="data"),
+        *(tag("script", Html(one)) for one in scripts),
+    )
+    return f'<!doctype html>\n<html lang="en">{head}\n{body}\n</html>\n'
+
+
+def _own(name: str) -> str:
+    return (resources.files("groundplan.plan.page") / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return b64encode(sha256(text.encode()).digest()).decode()
+
+
+def _data(dossier: Dossier) -> dict[str, object]:
+    """What the page's script begins with: the answers as filed, and what they decide."""
+    return {
+        "answers": slots(dossier.answers),
+        "tables": list(TABLES),
+        "homes": {rule.name: home(rule.reads) for rule in RULES},
+    }
+
+
+def _masthead(dossier: Dossier) -> Html:
+    system = dossier.answers.system
+    links = [
+        ("decision", "decision"),
+        ("architecture", "architecture"),
+        ("answers", "change an answer"),
+        ("why", "why"),
+        ("capacity", "capacity"),
+        ("failures", "failures"),
+        ("log", "log"),
+    ]
+    there = {"decision", "answers", "why"} if dossier.plan is None else {one for one, _ in links}
+    there -= {"capacity"} if dossier.capacity is None else set()
+    return tag(
+        "header",
+        tag("div", tag("b", system.name, class_="system"), tag("p", system.goal)),
+        tag(
+            "div",
+            tag("button", "print", type="button", id="print"),
+            tag("button", "dark", type="button", id="theme", aria_pressed="false"),
+            class_="tools",
+        ),
+        tag(
+            "nav",
+            *(tag("a", words, href=f"#{one}") for one, words in links if one in there),
+            aria_label="sections",
+        ),
+        class_="masthead",
+    )
+
+
+def _sections(dossier: Dossier) -> list[Html | None]:
+    plan = dossier.plan
+    disagree = (
+        tag(
+            "p",
+            "Move an answer: the rules run in this page. A scale is coloured by what its values "
+            "decide with the other answers as they stand; a mark is the exact point of a change. "
+            "Page up and page down go from change to change.",
+            class_="live-only",
+        ),
+        scales(dossier),
+        tag("h3", "Where the decision changes"),
+        flips(dossier.flips),
+    )
+    return [
+        verdict(dossier),
+        ways_out(dossier.conflicts),
+        *(_drawn(plan) if plan else ()),
+        _section("answers", "Disagree? Change an answer", *disagree),
+        _section(
+            "why",
+            "What rules the others out",
+            rulings(dossier),
+            tag("h3", "The parts inside"),
+            _components(dossier),
+        ),
+        *(_depth(dossier, plan) if plan else ()),
+    ]
+
+
+def _section(name: str, title: str, *children: str | None, filed: bool = False) -> Html:
+    kind = "filed" if filed else None
+    return tag("section", tag("h2", title), *children, id=name, class_=kind)
+
+
+def _drawn(plan: Plan) -> list[Html]:
+    legend = tag(
+        "p",
+        tag("span", "precomputed", class_="key ahead"),
+        tag("span", "live, with its budget", class_="key live"),
+        tag("span", "kept", class_="key store"),
+        class_="legend",
+    )
+    picture = tag("figure", legend, drawing(plan))
+    fold = tag("details", tag("summary", "Each stage in full"), _stages(plan.stages), class_="fold")
+    return [
+        _section("architecture", "The architecture", picture, fold, filed=True),
+        _section("latency", "Where the time goes", latency(plan), filed=True),
+    ]
+
+
+def _components(dossier: Dossier) -> Html:
+    rows: list[tuple[str | None, ...]] = [
+        (said(role), tag("b", said(one.choice)), one.because)
+        for role, one in dossier.decision.components.items()
+    ]
+    heads = ("part", "choice", "because")
+    return table("Components", heads, rows, class_="cards components", id="components")
+
+
+def _depth(dossier: Dossier, plan: Plan) -> list[Html | None]:
+    return [
+        _section("capacity", "What it needs", needs.capacity(dossier.capacity), filed=True)
+        if dossier.capacity
+        else None,
+        _section("growth", "At ten times as much", needs.growth(dossier.growth), filed=True)
+        if dossier.growth
+        else None,
+        _section(
+            "failures", "How it fails, and what answers", _failures(dossier, plan), filed=True
+        ),
+        _section("watch", "What is watched", _watches(plan), filed=True),
+        _section("retraining", "When it learns", *_retraining(dossier, plan), filed=True),
+        _section(
+            "rollout", "How a change goes live", rollout(plan, runs=runs(dossier)), filed=True
+        ),
+        _section(
+            "log",
+            "The decisions",
+            tag("ol", *(tag("li", prose(line)) for line in plan.summary), class_="log"),
+            filed=True,
+        ),
+    ]
+
+
+def _failures(dossier: Dossier, plan: Plan) -> Html:
+    if not dossier.failures:
+        return table(
+            "Risks",
+            ("risk", "seen in", "answer to it"),
+            [(r.risk, r.signal, r.mitigation) for r in plan.risks],
+            class_="cards",
+        )
+    heads = ("component", "cause, and what a user sees", "signal", "what answers, and what to do")
+    rows: list[tuple[str | None, ...]] = [
+        (
+            said(one.component),
+            join(tag("b", prose(one.cause)), tag("br"), prose(one.seen)),
+            join(
+                prose(one.signal),
+                None if one.running else tag("span", " to build", class_="tobuild"),
+            ),
+            join(tag("b", prose(one.fallback or "nothing")), tag("br"), prose(one.mitigation)),
+        )
+        for one in dossier.failures
+    ]
+    return table("Failure modes", heads, rows, class_="cards wide-table")
+
+
+def _stages(stages: tuple[Stage, ...]) -> Html:
+    heads = ("stage", "does", "runs on", "at scale", "if it is wrong", "seen in")
+    rows: list[tuple[str | None, ...]] = [
+        (
+            join(said(s.name), tag("small", " live" if s.side == "online" else " precomputed")),
+            s.does,
+            s.served_by,
+            s.at_scale,
+            s.breaks,
+            s.detected,
+        )
+        for s in stages
+    ]
+    return table("Stages", heads, rows, class_="cards wide-table")
+
+
+def _watches(plan: Plan) -> Html:
+    heads = ("signal", "threshold", "then")
+    rows: list[tuple[str | None, ...]] = [
+        (w.signal, w.threshold, w.action) for w in plan.monitoring
+    ]
+    return table("Monitoring", heads, rows, class_="cards")
+
+
+def _retraining(dossier: Dossier, plan: Plan) -> list[Html]:
+    sooner = (tag("li", "sooner when: ", prose(trigger)) for trigger in plan.retraining.triggers)
+    return [
+        tag("p", tag("b", plan.retraining.cadence)),
+        tag("figure", calendar(dossier, plan)),
+        tag("ul", *sooner, tag("li", f"a new one serves only if: {plan.retraining.gate}")),
+    ]
+
+
+def _bar() -> Html:
+    """What stays in sight while answers are moved."""
+    return tag(
+        "aside",
+        tag("p", data_live="changed"),
+        tag("code", data_live="command"),
+        tag("button", "reset", type="button", id="reset"),
+        id="moved",
+        hidden=True,
+        aria_label="answers changed in this page",
+    )
+
+
+def _colophon(costs: Costs) -> Html:
+    words = (
+        f"Decided and estimated with the cost table {costs.name}: {costs.machine}, measured "
+        f"{costs.measured_at}. Drawn by Groundplan; this file asks nothing of the network."
+    )
+    return tag("footer", tag("p", words))

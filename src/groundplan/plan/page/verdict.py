@@ -1,0 +1,171 @@
+"""The decision in one sentence, the four patterns side by side, and the way out of a conflict."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from groundplan.decision import PATTERNS, Conflict, Decision, WayOut
+from groundplan.decision.case import shown
+from groundplan.decision.patterns import Pattern
+from groundplan.plan.dossier import Dossier
+from groundplan.plan.page.markup import Html, join, tag
+from groundplan.plan.page.rulings import written
+from groundplan.units import show_duration, show_rate
+
+_BUILT: Final = ("batch", "realtime")
+
+
+def verdict(dossier: Dossier) -> Html:
+    """What is decided, in one sentence, and what became of each pattern."""
+    decision = dossier.decision
+    return tag(
+        "section",
+        tag("p", "The decision", class_="eyebrow"),
+        tag(
+            "h1",
+            tag("b", decision.pattern or "no pattern", data_live="pattern"),
+            tag("span", ": ", class_="colon"),
+            tag("span", _shape(decision), data_live="shape"),
+        ),
+        tag("p", _why(dossier), data_live="why", class_="lead"),
+        _honest(dossier),
+        tag("ol", *(_card(one, decision) for one in PATTERNS), class_="patterns"),
+        id="decision",
+        class_=f"verdict p-{decision.pattern or 'conflict'}",
+        aria_live="polite",
+    )
+
+
+def _shape(decision: Decision) -> str:
+    for pattern in PATTERNS:
+        if pattern.name == decision.pattern:
+            return pattern.shape
+    return "these answers cannot hold together"
+
+
+def _why(dossier: Dossier) -> str:
+    latency = dossier.answers.latency
+    promise = f"p99 {show_duration(latency.p99)} at {show_rate(latency.throughput)}"
+    if dossier.decision.pattern is None:
+        return f"Every pattern is ruled out by at least one answer ({promise})."
+    return f"The simplest of the four patterns that meets every answer ({promise})."
+
+
+def runs(dossier: Dossier) -> bool:
+    """Does this version build and run what is planned, or is it a plan only?"""
+    answers = dossier.answers
+    single = answers.system.output == "score" and answers.candidates.per_request == 1
+    return dossier.decision.pattern in _BUILT and single
+
+
+def _honest(dossier: Dossier) -> Html | None:
+    if dossier.decision.pattern is None or runs(dossier):
+        return None
+    return tag(
+        "p",
+        tag("b", "A plan only. "),
+        "This version of Groundplan plans this architecture, and does not build or run it: it "
+        "builds and runs batch and realtime, for one score a request.",
+        class_="notice",
+    )
+
+
+def _card(pattern: Pattern, decision: Decision) -> Html:
+    out = [ruling for ruling in decision.rulings if ruling.rules_out == pattern.name]
+    if pattern.name == decision.pattern:
+        state, says = "chosen", "chosen: the simplest left standing"
+    elif out:
+        state, says = "out", f"out: {len(out)} ruling{'s' if len(out) > 1 else ''}"
+    else:
+        state, says = "stands", "stands, but is more complex than needed"
+    return tag(
+        "li",
+        tag("h3", pattern.name),
+        tag("p", says, class_="state"),
+        tag("p", out[0].because if out else pattern.wins, class_="reason"),
+        data_pattern=pattern.name,
+        class_=f"p-{pattern.name} {state}",
+    )
+
+
+def ways_out(found: tuple[Conflict, ...]) -> Html | None:
+    """The smallest sets of answers that cannot hold together, and what would free them."""
+    if not found:
+        return None
+    ways = dict.fromkeys(way for conflict in found for way in conflict.nearest)
+    return tag(
+        "section",
+        tag("h2", "What cannot hold together"),
+        tag(
+            "p",
+            "Each set below leaves no pattern, whatever the other answers are. The nearest "
+            "changes that resolve the conflict:",
+        ),
+        tag("ul", *(tag("li", _way(way)) for way in ways), class_="ways"),
+        *(
+            tag(
+                "details",
+                tag("summary", join(*_listed(tag("code", key) for key in one.answers))),
+                tag("ul", *(tag("li", sentence) for sentence in one.because)),
+                open=i == 0,
+                class_="conflict",
+            )
+            for i, one in enumerate(found)
+        ),
+        id="conflict",
+    )
+
+
+def _listed(names: Iterable[Html]) -> list[Html]:
+    found: list[Html] = []
+    for name in names:
+        found += [Html(" with "), name] if found else [name]
+    return found
+
+
+def _way(way: WayOut) -> Html:
+    return join(change(way.answers, way.before, way.after), " ", arrival(way.pattern))
+
+
+def arrival(pattern: str | None) -> Html:
+    """What is decided then, in its colour."""
+    return tag("span", pattern or "conflict", class_=f"chip p-{pattern or 'conflict'}")
+
+
+def change(keys: tuple[str, ...], before: tuple[Any, ...], after: tuple[Any, ...]) -> Html:
+    """A change of one answer or several, with a button that makes it in the page."""
+    said = [
+        join(
+            tag("code", key),
+            " ",
+            tag("span", _value(key, old), class_="soft"),
+            " → ",
+            tag("b", _bound(key, old, new)),
+        )
+        for key, old, new in zip(keys, before, after, strict=True)
+    ]
+    sets = {
+        key: "" if new is None else _value(key, new) for key, new in zip(keys, after, strict=True)
+    }
+    button = tag(
+        "button",
+        "try",
+        type="button",
+        data_set="\n".join(f"{key}={value}" for key, value in sets.items()),
+        aria_label="try "
+        + ", ".join(f"{key} {value or 'not stated'}" for key, value in sets.items()),
+        class_="try",
+    )
+    return join(Html("<br>".join(said)), " ", button)
+
+
+def _value(key: str, value: Any) -> str:
+    return written(shown(key, value))
+
+
+def _bound(key: str, old: Any, new: Any) -> str:
+    """The nearest value that changes the decision is the bound of all beyond it."""
+    text = _value(key, new)
+    numbers = all(isinstance(one, int) and not isinstance(one, bool) for one in (old, new))
+    if not numbers:
+        return text
+    return f"{text} or less" if new < old else f"{text} or more"

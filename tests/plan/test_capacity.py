@@ -1,0 +1,249 @@
+"""Capacity is whole, ordered, grows with what it must carry, and follows its own arithmetic."""
+
+from math import exp, hypot, log
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from answer_cases import given_answers
+from groundplan.constraints import Answers
+from groundplan.decision import Cost, Costs, decide, reference_costs
+from groundplan.errors import ConstraintError
+from groundplan.plan import draw
+from groundplan.plan.capacity import Band, Capacity, capacity
+from groundplan.plan.capacity.load import Load
+from groundplan.plan.capacity.request import request
+from groundplan.plan.queueing import quantile
+from pattern_cases import BATCH, KINDS, RAG, RANKING
+
+
+def of(answers: Answers, prices: dict[str, float] | None = None) -> Capacity:
+    costs = reference_costs()
+    return capacity(answers, decide(answers, costs), costs, prices)
+
+
+def bands(found: Capacity) -> list[Band]:
+    each = [found.saturation, *(b for need in found.needs for b in need.bands.values())]
+    return [*each, *found.total.values(), *found.latency.values(), *found.cost.values()]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_pattern_has_a_whole_capacity(kind: str) -> None:
+    """Every component says what it needs and why, in bands that are in order and finite."""
+    answers = given_answers(**KINDS[kind])
+    found = of(answers, {"core": 20, "gb": 3, "gb_disk": 0.1})
+    names = [need.component for need in found.needs]
+    assert names[0] == "server"
+    assert names[-1] == "log"
+    assert len(set(names)) == len(names)
+    assert set(found.total) == {"cores", "memory", "storage"}
+    assert set(found.latency) == {"50%", "80%", "peak"}
+    for need in found.needs:
+        assert need.bands, need
+        assert len(need.because) > 20
+        assert "{" not in need.because
+    for band in bands(found):
+        assert 0 <= band.low <= band.typical <= band.high < float("inf"), (kind, band)
+        assert band.unit
+    assert "Allen" in found.model
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Capacity) == found
+
+
+@pytest.mark.parametrize(
+    ("kind", "roles"),
+    {
+        "realtime": ["store", "training"],
+        "batch": ["store", "run", "training"],
+        "ranking": ["store", "index", "training"],
+        "ranking-lists": ["store", "index", "lists", "training"],
+        "answer": ["generator"],
+        "rag": ["index", "generator"],
+    }.items(),
+)
+def test_components_are_those_of_the_pattern(kind: str, roles: list[str]) -> None:
+    """Between server and log stand the components that the decision chose, and no others."""
+    names = [need.component for need in of(given_answers(**KINDS[kind])).needs]
+    assert names == ["server", *roles, "log"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_totals_add_up(kind: str) -> None:
+    """The total of each resource is the sum over the components, low, typical and high."""
+    found = of(given_answers(**KINDS[kind]))
+    for resource, total in found.total.items():
+        parts = [need.bands[resource] for need in found.needs if resource in need.bands]
+        for end in ("low", "typical", "high"):
+            assert getattr(total, end) == pytest.approx(sum(getattr(part, end) for part in parts))
+
+
+@given(
+    st.sampled_from(sorted(KINDS)),
+    st.integers(1, 5_000),
+    st.floats(1, 30),
+)
+@settings(max_examples=60, deadline=None)
+def test_more_traffic_never_needs_less(kind: str, rate: int, factor: float) -> None:
+    """With the same components, no band of any resource falls when the peak rises."""
+    costs = reference_costs()
+    small = given_answers(**{**KINDS[kind], "throughput": f"{rate}/s"})
+    large = given_answers(**{**KINDS[kind], "throughput": f"{int(rate * factor)}/s"})
+    decision = decide(small, costs)
+    if decision.pattern is None:
+        return
+    one, other = (capacity(answers, decision, costs) for answers in (small, large))
+    for before, after in zip(one.needs, other.needs, strict=True):
+        for resource, band in before.bands.items():
+            more = after.bands[resource]
+            assert band.low <= more.low * (1 + 1e-9), (before.component, resource)
+            assert band.typical <= more.typical * (1 + 1e-9), (before.component, resource)
+            assert band.high <= more.high * (1 + 1e-9), (before.component, resource)
+
+
+@given(st.sampled_from(["realtime", "batch"]), st.integers(1, 100_000))
+@settings(max_examples=40, deadline=None)
+def test_planned_processes_hold_the_p99(kind: str, rate: int) -> None:
+    """As many processes as planned hold the p99 at the peak, and are at most 70 % busy."""
+    costs = reference_costs()
+    answers = given_answers(**{**KINDS[kind], "throughput": f"{rate}/s"})
+    decision = decide(answers, costs)
+    found = capacity(answers, decision, costs)
+    replicas = found.needs[0].bands["replicas"]
+    services = request(answers, decision, costs).services()
+    for service, count in zip(
+        services, (replicas.low, replicas.typical, replicas.high), strict=True
+    ):
+        each = rate / count
+        assert each * service.mean / 1e6 <= 0.7 + 1e-6
+        assert quantile(service, each) <= answers.latency.p99
+        if count > 1:  # and one fewer would be too busy, or too late
+            fewer = rate / (count - 1)
+            busy = fewer * service.mean / 1e6
+            assert busy > 0.69 or quantile(service, fewer) > 0.97 * answers.latency.p99
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_cost_table_is_what_a_request_takes_at_best(kind: str) -> None:
+    """The rows behind a request are the plan's estimates, without the language model's."""
+    answers = given_answers(**KINDS[kind])
+    costs = reference_costs()
+    one = request(answers, decide(answers, costs), costs)
+    stages = draw(answers, costs).online
+    assert one.rows == sum(stage.estimate for stage in stages if stage.name != "generate")
+    waits = sum(stage.estimate for stage in stages if stage.name == "generate")
+    assert one.elsewhere.high == waits
+    assert one.own.low <= one.rows <= one.own.high
+
+
+def test_a_spread_of_the_table_widens_the_band() -> None:
+    """Where rows say how far their rounds lay apart, low and high move, and typical stays.
+
+    The rows' spread and what a server makes of them are two reasons to err.
+    """
+    answers, costs = given_answers(), reference_costs()
+    rows = {
+        name: Cost(cost.value, "us", cost.what, spread=(0.8 * cost.value, 1.5 * cost.value))
+        for name, cost in costs.rows.items()
+    }
+    spread = Costs("mine", "here", "2026-01-01", "calibrate", rows)
+    plain = request(answers, decide(answers, costs), costs).own
+    wide = request(answers, decide(answers, spread), spread).own
+    assert wide.typical == plain.typical
+    down = hypot(log(plain.typical / plain.low), log(1 / 0.8))
+    up = hypot(log(plain.high / plain.typical), log(1.5))
+    assert wide.low == pytest.approx(plain.typical * exp(-down), rel=1e-3)
+    assert wide.high == pytest.approx(plain.typical * exp(up), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("figure", "measured"),
+    {"saturation": [2_400, 2_647], "50%": [3_000], "80%": [5_100]}.items(),
+)
+def test_the_reference_predicts_what_its_machine_measured(
+    figure: str, measured: list[float]
+) -> None:
+    """The fraud server's figures of `throughput.py` and `overload.py` lie within the band.
+
+    They are in benchmarks/README.md, of the machine of the reference table: peak in requests/s,
+    p99 in us at half and 0.8 of it. The typical estimate is within a factor of two.
+    """
+    found = of(given_answers())
+    band = found.saturation if figure == "saturation" else found.latency[figure]
+    for value in measured:
+        assert band.low <= value <= band.high
+        assert 0.5 <= value / band.typical <= 2
+
+
+def test_storage_is_the_arithmetic_that_it_says() -> None:
+    """Published versions: keys times bytes times versions; an index: vectors times bytes."""
+    answers = given_answers(**BATCH, per_request=1, catalog=1_000_000)
+    (store,) = (need for need in of(answers).needs if need.component == "store")
+    fewer = exp(-hypot(log(39 / 28), log(6 / 3)))  # two reasons to err, not both at their worst
+    storage = store.bands["storage"]
+    assert storage.typical == 39e6 * 6
+    assert storage.low == pytest.approx(39e6 * 6 * fewer)
+    assert storage.high == pytest.approx(50e6 * 6)
+    assert store.because.startswith("1 million keys, 28 to 50 bytes each")
+    answers = given_answers(**RANKING)
+    decision = decide(answers, reference_costs())
+    load = Load(answers, decision)
+    assert decision.components["index"].choice == "ivf_pq"
+    assert load.vector == 64 / 4 + 64 + 8
+    (index,) = (need for need in of(answers).needs if need.component == "index")
+    assert index.bands["memory"].low == 5e6 * 88
+
+
+@given(st.lists(st.tuples(*[st.floats(1.0, 10.0)] * 2), min_size=2, max_size=5))
+def test_independent_errors_combine_as_errors_of_a_product(
+    ratios: list[tuple[float, float]],
+) -> None:
+    """A product is less uncertain than all at their worst, more than any alone; in any order."""
+    parts = [Band(1 / down, 1.0, up, "") for down, up in ratios]
+
+    def product(bands: list[Band]) -> Band:
+        found = bands[0]
+        for band in bands[1:]:
+            found = found.times(band)
+        return found
+
+    one, other = product(parts), product(parts[::-1])
+    assert one.high == pytest.approx(other.high)
+    assert one.low == pytest.approx(other.low)
+    worst = 1.0
+    for _, up in ratios:
+        worst *= up
+    assert max(up for _, up in ratios) <= one.high * (1 + 1e-9)
+    assert one.high <= worst * (1 + 1e-9)
+    assert one.typical == 1.0
+
+
+def test_money_comes_from_prices_only() -> None:
+    """Without prices nothing costs anything; with them each component is resources times prices."""
+    answers = given_answers()
+    assert of(answers).cost == {}
+    found = of(answers, {"core": 20.0, "gb": 3.0})
+    server = found.needs[0].bands
+    known = 20 * server["cores"].typical + 3 * server["memory"].typical / 1e9
+    assert found.cost["server"].typical == pytest.approx(known)
+    assert found.cost["total"].high == pytest.approx(
+        20 * found.total["cores"].high + 3 * found.total["memory"].high / 1e9
+    )
+    assert "log" not in found.cost  # it takes disk only, which has no price here
+    tokens = of(given_answers(**RAG), {"million_tokens": 1.0}).cost
+    assert set(tokens) == {"generator", "total"}
+
+
+@pytest.mark.parametrize(
+    ("prices", "says"),
+    [
+        ({"cores": 20.0}, "did you mean core?"),
+        ({"gb": -1.0}, "gb = -1.0 must be a number from 0"),
+        ({"core": float("nan")}, "core = nan must be a number from 0"),
+    ],
+)
+def test_a_wrong_price_is_refused(prices: dict[str, float], says: str) -> None:
+    """An unknown price is refused with the nearest, a negative or no number with an example."""
+    with pytest.raises(ConstraintError) as refused:
+        of(given_answers(), prices)
+    assert says in str(refused.value)

@@ -1,0 +1,189 @@
+"""Growth says what gives out, where exactly, and what is decided then."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from answer_cases import given_answers
+from groundplan.constraints import Answers
+from groundplan.decision import decide, reference_costs
+from groundplan.errors import ConstraintError
+from groundplan.plan.capacity import capacity
+from groundplan.plan.growth import AXES, Axis, Growth, Limit, growth, scaled
+from pattern_cases import KINDS, RANKING
+
+ALL: dict[Axis, float] = {"traffic": 10.0, "corpus": 10.0, "history": 10.0}
+
+
+def grown(answers: Answers, **factors: float) -> Growth:
+    return growth(answers, reference_costs(), factors)
+
+
+def limit(found: Growth, component: str, axis: str = "traffic") -> Limit:
+    return next(one for one in found.limits if (one.component, one.axis) == (component, axis))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_pattern_says_what_gives_out(kind: str) -> None:
+    """Each limit says why and what comes then; the first to give out stands first."""
+    found = growth(given_answers(**KINDS[kind]), reference_costs(), ALL)
+    factors = [one.factor for one in found.limits if one.factor is not None]
+    assert factors == sorted(factors)
+    assert all(one.factor is None for one in found.limits[len(factors) :])
+    assert all(0 <= factor <= 10 for factor in factors)
+    assert {one.axis for one in found.limits} <= set(AXES)
+    assert "server" in {one.component for one in found.limits}
+    for one in found.limits:
+        assert one.because
+        assert one.replaced_by
+    assert found.factors == ALL
+    assert (found.capacity is None) == (found.pattern is None)
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Growth) == found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_decided_then_is_the_decision_on_the_grown_answers(kind: str) -> None:
+    """Pattern and changes are those of `decide` before and after; nothing else is told."""
+    answers, costs = given_answers(**KINDS[kind]), reference_costs()
+    found = growth(answers, costs, ALL)
+    before, after = decide(answers, costs), decide(scaled(answers, ALL), costs)
+    assert found.pattern == after.pattern
+    told = {role: (old, new) for role, old, new in found.changes}
+    for role in {**before.components, **after.components}:
+        old, new = before.components.get(role), after.components.get(role)
+        names = tuple("nothing" if part is None else part.choice for part in (old, new))
+        assert told.get(role, names) == names
+        assert (role in told) == (names[0] != names[1])
+    assert ("pattern" in told) == (before.pattern != after.pattern)
+
+
+def test_a_server_gives_out_where_its_cores_are_full() -> None:
+    """Two cores at 70 % by the typical estimate: the factor is the ratio to the peak."""
+    answers, costs = given_answers(cores=2, throughput="1000/s"), reference_costs()
+    found = grown(answers, traffic=10)
+    one = limit(found, "server")
+    per_core = capacity(answers, decide(answers, costs), costs).saturation.typical
+    assert one.factor == pytest.approx(2 * 0.7 * per_core / 1000, rel=0.01)
+    assert "2 cores" in one.because
+    assert limit(grown(answers, traffic=2), "server").factor is None
+
+
+def test_a_pattern_gives_out_exactly_where_the_decision_turns() -> None:
+    """Just below the factor the pattern stands, at it it does not; the ruling says why."""
+    answers = given_answers(
+        **{**RANKING, "per_request": 500, "requests": "unforeseen", "level": "none"}
+    )
+    costs = reference_costs()
+    assert decide(answers, costs).pattern == "realtime"
+    found = grown(answers, corpus=100)
+    assert found.pattern == "ranking"
+    assert found.changes[0] == ("pattern", "realtime", "ranking")
+    one = limit(found, "pattern", "corpus")
+    assert one.replaced_by == "ranking"
+    assert "joining and scoring" in one.because
+    assert one.factor is not None
+    assert decide(scaled(answers, {"corpus": one.factor}), costs).pattern == "ranking"
+    assert decide(scaled(answers, {"corpus": 0.99 * one.factor}), costs).pattern == "realtime"
+
+
+def test_growth_into_a_conflict_says_so() -> None:
+    """Where nothing stands any more there is no capacity, and the limit quotes the ruling."""
+    answers = given_answers(cores=1, hosts=1, throughput="1000/s")
+    found = grown(answers, traffic=10)
+    assert found.pattern is None
+    assert found.capacity is None
+    assert ("pattern", "realtime", "nothing") in found.changes
+    one = limit(found, "pattern")
+    assert "cores busy" in one.because
+    assert "cannot hold together" in one.replaced_by
+    assert growth(scaled(answers, {"traffic": 10}), reference_costs(), ALL).limits == ()
+
+
+def test_index_gives_way_to_the_next() -> None:
+    """An exact index that stops fitting is replaced by the next option of its role."""
+    answers = given_answers(**{**RANKING, "per_request": 1_500_000})
+    costs = reference_costs()
+    assert decide(answers, costs).components["index"].choice == "exact"
+    found = grown(answers, corpus=10)
+    assert ("index", "exact", "ivf_pq") in found.changes
+    turns = [
+        one for one in found.limits if one.component == "index" and one.replaced_by == "ivf_pq"
+    ]
+    assert len(turns) == 1
+    factor = turns[0].factor
+    assert factor is not None
+    before = decide(scaled(answers, {"corpus": 0.99 * factor}), costs)
+    after = decide(scaled(answers, {"corpus": factor}), costs)
+    assert before.components["index"].choice == "exact"
+    assert after.components["index"].choice == "ivf_pq"
+
+
+def test_history_fills_the_memory() -> None:
+    """Ten times the history is ten times the online state, and gives out at the memory stated."""
+    answers = given_answers(throughput="10/s", memory="2GB")
+    one = limit(grown(answers, history=10), "online state", "history")
+    costs = reference_costs()
+    decision = decide(answers, costs)
+    assert one.factor is not None
+    (store,) = (
+        need
+        for need in capacity(answers, decision, costs, past=one.factor).needs
+        if need.component == "store"
+    )
+    assert store.bands["memory"].typical == pytest.approx(1e9)
+    assert "half of 2GB" in one.because
+    assert limit(grown(answers, traffic=10), "online state").factor == pytest.approx(one.factor)
+
+
+@given(st.sampled_from(sorted(KINDS)), st.sampled_from(AXES), st.floats(1.5, 1_000))
+@settings(max_examples=60, deadline=None)
+def test_a_limit_does_not_depend_on_how_far_one_looks(kind: str, axis: Axis, factor: float) -> None:
+    """What gives out within a growth gives out at the same factor in a larger one."""
+    answers = given_answers(**KINDS[kind])
+    near, far = (grown(answers, **{axis: at}) for at in (factor, 2 * factor))
+
+    def server(found: Growth) -> list[float]:
+        return [
+            one.factor
+            for one in found.limits
+            if one.component in {"server", "store", "training", "run", "published versions"}
+            and one.factor is not None
+            and one.axis == "traffic"
+        ]
+
+    for known, again in zip(server(near), server(far), strict=False):
+        assert again == pytest.approx(known, rel=1e-6)
+
+
+def test_one_candidate_stays_one() -> None:
+    """A larger corpus makes no ten transactions of one; a stated catalog grows with it."""
+    assert scaled(given_answers(), {"corpus": 10}).candidates.per_request == 1
+    listed = given_answers(**{**RANKING, "per_request": 300, "catalog": 1_000})
+    bigger = scaled(listed, {"corpus": 2.5}).candidates
+    assert (bigger.per_request, bigger.catalog) == (750, 2_500)
+    huge = scaled(listed, {"corpus": 1e30, "traffic": 1e30})
+    assert huge.candidates.catalog == 10**15
+    assert huge.latency.throughput == 10**18
+
+
+@pytest.mark.parametrize(
+    ("factors", "says"),
+    [({"trafic": 10.0}, "did you mean traffic?"), ({"corpus": 0.0}, "must be a number above 0")],
+)
+def test_a_wrong_growth_is_refused(factors: dict[Any, float], says: str) -> None:
+    """An unknown axis is refused with the nearest, a factor that is none with an example."""
+    with pytest.raises(ConstraintError) as refused:
+        growth(given_answers(), reference_costs(), factors)
+    assert says in str(refused.value)
+
+
+def test_standing_still_has_no_limits() -> None:
+    """At 1x nothing gives out, nothing changes, and the capacity is that of today."""
+    answers, costs = given_answers(), reference_costs()
+    found = growth(answers, costs, {"traffic": 1.0})
+    assert found.limits == ()
+    assert found.changes == ()
+    assert found.capacity == capacity(answers, decide(answers, costs), costs)
