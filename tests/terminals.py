@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -37,7 +38,8 @@ class Terminal:
         os.write(self.handle, f"{line}\n".encode())
 
     def interrupt(self) -> None:
-        """Type Ctrl-C."""
+        """Type Ctrl-C, once the command waits: between its prompt and its wait it would be lost."""
+        time.sleep(0.5)
         os.write(self.handle, b"\x03")
 
     def rest(self) -> str:
@@ -64,6 +66,9 @@ def terminal(*arguments: str | Path) -> Iterator[Terminal]:
     """The command line in a terminal of 100 columns, without colours."""
     process, handle = pty.fork()
     if process == 0:
+        signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        )  # ignored where the tests run in the background
         os.environ.update({"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "100"})
         os.execv(
             sys.executable,

@@ -119,8 +119,13 @@ def built(told: Told, folder: Path) -> None:
         everybody = pq.read_table(people)
         row = {"tenure": 1, "monthly": 120.0, "contract": "month", "sex": "f"}
         rows = {"x": row, "y": {"contract": "month"}}
-        many = client.post("/scores", json={"keys": ["x", "y", "z"], "rows": rows}).json()
-        told.say(COLD, *[str(one["fallback"]) for one in many["answers"]])
+
+        def cold() -> list[str]:
+            many = client.post("/scores", json={"keys": ["x", "y", "z"], "rows": rows}).json()
+            return [str(one["fallback"]) for one in many["answers"]]
+
+        until(lambda: cold()[0] == "live score")  # the model is read beside the requests
+        told.say(COLD, *cold())
         pq.write_table(everybody.slice(0, 100), people)
         second = score(project.folder, 2)
         assert client.get("/versions").json()["live"] == live["live"]
