@@ -6,10 +6,8 @@ from typing import Final
 
 from groundplan.decision import decide
 from groundplan.errors import ProjectError
+from groundplan.plan.served import BUILT
 from groundplan.project import Project
-
-RUNNING: Final = ("batch", "realtime")
-"""The patterns that this version builds and serves; the others are decided and planned."""
 
 _INSTEAD: Final = {
     "batch": "there, `groundplan score` recomputes a sample before it publishes, and `groundplan "
@@ -35,10 +33,10 @@ def flow(project: Project, only: str | None = None) -> ModuleType:
             f"the answers in {project.file} conflict: `groundplan decide` says which cannot "
             "hold together, and the nearest change that would resolve it"
         )
-    if pattern not in RUNNING:
+    if pattern not in BUILT:
         raise ProjectError(
             f"the answers in {project.file} decide {pattern}, which this version decides and "
-            f"plans but does not yet build and serve (it does {', '.join(RUNNING)}): "
+            f"plans but does not yet build and serve (it does {', '.join(BUILT)}): "
             "`groundplan plan` shows its stages"
         )
     if only is not None and pattern != only:

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from groundplan.cli.flows import RUNNING
-from groundplan.constraints import Answers
 from groundplan.decision import PATTERNS, Costs
 from groundplan.decision.calibrated import footer
 from groundplan.plan import Plan, Stage
@@ -14,6 +12,7 @@ from groundplan.plan.difference import spoken, words
 from groundplan.plan.dossier import Dossier
 from groundplan.plan.failures import Failure
 from groundplan.plan.growth import Growth, Limit
+from groundplan.plan.served import BUILT, planned
 from groundplan.units import show_duration, show_rate
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def print_dossier(out: "Console", dossier: Dossier, *, full: bool, grown: bool) 
     if plan is None:
         _print_conflicts(out, dossier)
     else:
-        _print_head(out, plan, dossier.answers)
+        _print_head(out, plan, planned(dossier.answers, dossier.decision))
         _print_stages(out, plan)
         if capacity is not None:
             _print_capacity(out, capacity, full)
@@ -60,19 +59,19 @@ def print_costs(out: "Console", costs: Costs) -> None:
     out.print("\n" + "\n".join(footer(costs)), style="dim", markup=False)
 
 
-def _print_head(out: "Console", plan: Plan, answers: Answers) -> None:
+def _print_head(out: "Console", plan: Plan, planned_only: Sequence[str]) -> None:
     from rich.text import Text
 
     out.print()
     out.print(Text(f"{plan.name}: {plan.pattern}", style="bold"))
     out.print(plan.goal, markup=False)
     out.print(_SHAPES[plan.pattern])
-    single = answers.system.output == "score" and answers.candidates.per_request == 1
-    if plan.pattern not in RUNNING or not single:
+    if planned_only:
         out.print(
-            "This version plans it and does not build it: it builds and runs "
-            f"{' and '.join(RUNNING)}, one score a request.",
+            f"This version plans it and does not build it ({'; '.join(planned_only)}): it builds "
+            f"and runs {' and '.join(BUILT)}, one score a request.",
             style="yellow",
+            markup=False,
         )
 
 

@@ -21,6 +21,9 @@ _ENGINES: Final = {
 }
 """The engines that each pattern speaks to; a pattern that is not here is only planned."""
 
+BUILT: Final = tuple(_ENGINES)
+"""The patterns that this version builds and serves."""
+
 
 def planned(answers: Answers, decision: Decision) -> list[str]:
     """What was decided and is not built yet, in words; empty where all of it is served."""

@@ -1,7 +1,7 @@
 """The decision in one sentence, the four patterns side by side, and the way out of a conflict."""
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
 from groundplan.decision import PATTERNS, Conflict, Decision, WayOut
 from groundplan.decision.case import shown
@@ -9,9 +9,8 @@ from groundplan.decision.patterns import Pattern
 from groundplan.plan.dossier import Dossier
 from groundplan.plan.page.markup import Html, join, tag
 from groundplan.plan.page.rulings import written
+from groundplan.plan.served import planned
 from groundplan.units import show_duration, show_rate
-
-_BUILT: Final = ("batch", "realtime")
 
 
 def verdict(dossier: Dossier) -> Html:
@@ -52,9 +51,7 @@ def _why(dossier: Dossier) -> str:
 
 def runs(dossier: Dossier) -> bool:
     """Does this version build and run what is planned, or is it a plan only?"""
-    answers = dossier.answers
-    single = answers.system.output == "score" and answers.candidates.per_request == 1
-    return dossier.decision.pattern in _BUILT and single
+    return not planned(dossier.answers, dossier.decision)
 
 
 def _honest(dossier: Dossier) -> Html | None:
