@@ -5,18 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from groundplan.decision import decide
-from groundplan.errors import DefinitionError, ProjectError
+from groundplan.errors import DefinitionError
 from groundplan.features import FeatureSet
 from groundplan.models import Split
 from groundplan.models.bands import Bands
 from groundplan.models.codes import Reasons
 from groundplan.models.folds import Folds
-from groundplan.models.kinds import SPECS, Spec
-from groundplan.plan.served import planned
-from groundplan.project import SYSTEM, Project
+from groundplan.models.kinds import Spec
+from groundplan.patterns.system import check_label, check_served, model
+from groundplan.project import Project
 from groundplan.scores.publication import Publication
-from groundplan.units import show_duration
 
 Report = Callable[[str, int, int], None]
 """Progress: what is being done, how much of it is done, and of how much."""
@@ -93,13 +91,13 @@ def define(project: Project) -> Definition:
             that this version only plans.
         DefinitionError: names do not fit each other.
     """
-    _check_served(project)
+    check_served(project, "one published score a key")
     inputs = project.define("inputs", FeatureSet, SYNOPSIS["inputs"])
     definition = Definition(
         inputs=inputs,
         label=project.define("label", str, SYNOPSIS["label"]),
         key=_find(project, "key", str, inputs.source.id),
-        model=_model(project),
+        model=model(project, SYNOPSIS["model"]),
         decisions=project.define("decisions", Bands, SYNOPSIS["decisions"]),
         judge=_judge(project),
         reasons=_find(project, "reasons", Reasons, Reasons()),
@@ -111,7 +109,7 @@ def define(project: Project) -> Definition:
         published=_published(project),
         card=_find(project, "card", Mapping, {}),
     )
-    _check_label(project, definition)
+    check_label(project, inputs.source, definition.label)
     _check_fields(definition)
     _check_windows(definition)
     _check_reasons(definition)
@@ -123,15 +121,6 @@ def _find(project: Project, name: str, kind: Any, default: Any) -> Any:
     if project.find(name) is None:
         return default
     return project.define(name, kind, SYNOPSIS[name])
-
-
-def _model(project: Project) -> Spec:
-    """The model to train, of any family."""
-    found = project.find("model")
-    if type(found).__name__ not in SPECS:
-        project.define("model", type(None), SYNOPSIS["model"] + f"; or {', '.join(SPECS)}")
-    spec: Spec = found
-    return spec
 
 
 def _judge(project: Project) -> Folds | Split:
@@ -155,31 +144,6 @@ def _published(project: Project) -> Mapping[str, tuple[float, float | None]]:
                 "in (0.849, 0.005)"
             )
     return dict(found)
-
-
-def _check_served(project: Project) -> None:
-    """Refuse what would be built otherwise than it was decided."""
-    unbuilt = planned(project.answers, decide(project.answers))
-    if unbuilt:
-        raise ProjectError(
-            f"the answers in {project.file} decide what this version plans but does not yet build "
-            f"({'; '.join(unbuilt)}): it builds one published score a key; `groundplan plan` "
-            "shows the rest"
-        )
-
-
-def _check_label(project: Project, definition: Definition) -> None:
-    """Refuse a label that is none of the source's, or arrives later than it says."""
-    label, labels = definition.label, definition.inputs.source.labels
-    if label not in labels:
-        known = ", ".join(labels) or "none: name it in Source(labels={...})"
-        raise DefinitionError(f"`label` is {label!r}, the source's labels are {known}")
-    stated = project.answers.labels.delay
-    if stated is not None and labels[label] < stated:
-        raise DefinitionError(
-            f"{project.file} says that labels arrive {show_duration(stated)} late, {SYSTEM} that "
-            f"{label} does so by {show_duration(labels[label])}: make the two agree"
-        )
 
 
 def _check_fields(definition: Definition) -> None:

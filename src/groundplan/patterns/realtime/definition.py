@@ -4,14 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from groundplan.decision import decide
-from groundplan.errors import DefinitionError, ProjectError
 from groundplan.features import Entity, FeatureSet
 from groundplan.models import Costs, Split, Tiers
-from groundplan.models.kinds import SPECS, Spec
-from groundplan.plan.served import planned
+from groundplan.models.kinds import Spec
+from groundplan.patterns.system import check_label, check_served, model
 from groundplan.project import Project
-from groundplan.units import show_duration
 
 Report = Callable[[str, int, int], None]
 """Progress: what is being done, how much of it is done, and of how much."""
@@ -62,24 +59,15 @@ def define(project: Project) -> Definition:
             that this version only plans.
         DefinitionError: the label is none of the source's, or arrives later than it says.
     """
-    _check_served(project)
+    check_served(project, "one score a request from events")
     inputs = project.define("inputs", FeatureSet, SYNOPSIS["inputs"])
     label = project.define("label", str, SYNOPSIS["label"])
-    if label not in inputs.source.labels:
-        known = ", ".join(inputs.source.labels) or "none: name it in Source(labels={...})"
-        raise DefinitionError(f"`label` is {label!r}, the source's labels are {known}")
-    stated = project.answers.labels.delay
-    if stated is not None and inputs.source.labels[label] < stated:
-        raise DefinitionError(
-            f"{project.file} says that labels arrive {show_duration(stated)} late, system.py that "
-            f"{label} does so by {show_duration(inputs.source.labels[label])}: windows over it "
-            "would count what is not known yet; make the two agree"
-        )
+    check_label(project, inputs.source, label)
     return Definition(
         inputs=inputs,
         label=label,
         group=project.define("group", Entity, SYNOPSIS["group"]),
-        model=_model(project),
+        model=model(project, SYNOPSIS["model"]),
         split=project.define("split", Split, SYNOPSIS["split"]),
         tiers=_tiers(project),
         published=project.find("published") or {},
@@ -87,27 +75,7 @@ def define(project: Project) -> Definition:
     )
 
 
-def _model(project: Project) -> Spec:
-    """The model to train, of any family."""
-    found = project.find("model")
-    if type(found).__name__ not in SPECS:
-        project.define("model", type(None), SYNOPSIS["model"] + f"; or {', '.join(SPECS)}")
-    spec: Spec = found
-    return spec
-
-
 def _tiers(project: Project) -> Tiers | Costs:
     """How thresholds are chosen: by rates, or by costs."""
     found = project.find("tiers")
     return found if isinstance(found, Costs) else project.define("tiers", Tiers, SYNOPSIS["tiers"])
-
-
-def _check_served(project: Project) -> None:
-    """Refuse what would be built otherwise than it was decided."""
-    unbuilt = planned(project.answers, decide(project.answers))
-    if unbuilt:
-        raise ProjectError(
-            f"the answers in {project.file} decide what this version plans but does not yet build "
-            f"({'; '.join(unbuilt)}): it builds one score a request from events; `groundplan plan` "
-            "shows the rest"
-        )

@@ -3,6 +3,7 @@
 from groundplan.constraints import Answers
 from groundplan.plan.failures.failure import Mode
 from groundplan.plan.failures.requests import requests
+from groundplan.plan.failures.reviewed import reviewed
 
 
 def generated(answers: Answers) -> list[Mode]:
@@ -49,20 +50,5 @@ def generated(answers: Answers) -> list[Mode]:
             seen="a plausible reason for a wrong answer",
             fallback="",
         ),
-        Mode(
-            "metric",
-            "reviewers agree less than the models differ",
-            "the share of the sample that two reviewers judge alike",
-            "clearer instructions, more reviewers",
-            seen="changes that make nothing better",
-            fallback="",
-        ),
-        Mode(
-            "loop",
-            "only unhappy people rate",
-            "ratings a day against answers a day",
-            "review a random sample beside the ratings",
-            seen="each change pleases the loudest",
-            fallback="",
-        ),
+        *reviewed(),
     ]

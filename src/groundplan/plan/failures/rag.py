@@ -3,6 +3,7 @@
 from groundplan.constraints import Answers
 from groundplan.plan.failures.failure import Mode
 from groundplan.plan.failures.requests import requests
+from groundplan.plan.failures.reviewed import reviewed
 
 
 def rag(answers: Answers) -> list[Mode]:
@@ -133,20 +134,5 @@ def _roles() -> list[Mode]:
             seen="a source that does not say so",
             fallback="the answer is marked as unchecked",
         ),
-        Mode(
-            "metric",
-            "reviewers agree less than the models differ",
-            "the share of the sample that two reviewers judge alike",
-            "clearer instructions, more reviewers",
-            seen="changes that make nothing better",
-            fallback="",
-        ),
-        Mode(
-            "loop",
-            "only unhappy people rate",
-            "ratings a day against answers a day",
-            "review a random sample beside the ratings",
-            seen="each change pleases the loudest",
-            fallback="",
-        ),
+        *reviewed(),
     ]
