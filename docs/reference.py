@@ -309,7 +309,7 @@ def _help(command: click.Command, path: tuple[str, ...]) -> str:
         parent=context,
         terminal_width=90,
         max_content_width=90,
-        help_option_names=["-h", "--help"],
+        **main.context_settings,
     )
     lines = (line.rstrip() for line in command.get_help(context).splitlines())
     return "```\n" + "\n".join(lines) + "\n```"

@@ -4,7 +4,7 @@ Nothing here imports a model or data library before a command needs it.
 """
 
 import sys
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -49,7 +49,10 @@ class _Verbs(click.Group):
             sys.exit(1)
 
 
-@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+_SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
+
+
+@click.group(cls=_Verbs, context_settings=_SETTINGS)
 @click.version_option(__version__, prog_name="groundplan")
 def main() -> None:
     """State five constraints; get the simplest architecture that meets them, and run it.
@@ -93,4 +96,5 @@ for command in (
     replay,
     export,
 ):
+    command.context_settings |= _SETTINGS  # its own too: a command can be called alone
     main.add_command(command)
