@@ -49,7 +49,7 @@ class _Verbs(click.Group):
             sys.exit(1)
 
 
-_SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
+_SETTINGS: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"]}
 
 
 @click.group(cls=_Verbs, context_settings=_SETTINGS)
@@ -96,5 +96,5 @@ for command in (
     replay,
     export,
 ):
-    command.context_settings |= _SETTINGS  # its own too: a command can be called alone
+    command.context_settings.update(_SETTINGS)  # its own too: a command can be called alone
     main.add_command(command)
