@@ -5,7 +5,8 @@
 A population of drawn rows with 30 features (27 fields of their own, 3 windows over a history of
 two events a key) and a model of 300 trees of 31 leaves. `groundplan score` runs in a process of
 its own, of which the peak of the resident memory is taken, mapped files among it. Beside it, on
-the same rows: LightGBM's own `predict` on a matrix that lies ready, with as many threads.
+the same rows: LightGBM's own `predict` on a matrix that lies ready, with as many threads; then
+delta runs after nothing, one row in a hundred and one in five has changed.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from typing import Any
 import lightgbm
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from groundplan.engines.places import connected
@@ -35,6 +37,8 @@ OWN = 27
 TRAINING = 20_000
 MOMENT = 1_782_864_000_000_000
 CHUNK = 500_000
+CHANGED = (0, 1, 20)
+"""Rows in a hundred that change before each delta run."""
 
 ANSWERS = """
 [system]
@@ -148,6 +152,8 @@ def score(made: Project, memory: str, *more: str) -> tuple[dict[str, Any], float
         folder / "people.parquet",
         "--source",
         f"events={folder}/events.parquet",
+        "--at",
+        "2026-07-01T00:00:00Z",
     ]
     command = [sys.executable, "-m", "groundplan", "score", folder, *asked, "--json", *more]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -159,6 +165,20 @@ def score(made: Project, memory: str, *more: str) -> tuple[dict[str, Any], float
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return json.loads(done.stdout), took, cpu
+
+
+def change(made: Project, percent: int) -> None:
+    """Change a field of some of a hundred people, evenly."""
+    file = made.folder / "people.parquet"
+    draft = file.with_suffix(".draft")
+    with pq.ParquetFile(file) as rows, pq.ParquetWriter(draft, rows.schema_arrow) as writer:
+        at = rows.schema_arrow.get_field_index("x0")
+        for group in range(rows.num_row_groups):
+            table = rows.read_row_group(group)
+            some = np.arange(len(table)) % 100 < percent
+            values = pc.if_else(pa.array(some), pc.negate(table.column("x0")), table.column("x0"))
+            writer.write_table(table.set_column(at, "x0", values))
+    draft.replace(file)
 
 
 def bare(made: Project, rows: int) -> float:
@@ -191,7 +211,10 @@ def main() -> None:
         floor = bare(made, rows)
         full, took, cpu = score(made, asked.memory)
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-        delta, again, _ = score(made, asked.memory, "--delta")
+        deltas = []
+        for percent in CHANGED:
+            change(made, percent)
+            deltas.append(score(made, asked.memory, "--delta"))
     cores = len(os.sched_getaffinity(0))
     print(f"{platform.machine()}, {cores} cores, Python {platform.python_version()}")
     print(f"{rows:,} rows x {OWN + 3} features, {asked.trees} trees of 31 leaves")
@@ -205,7 +228,13 @@ def main() -> None:
     )
     held = "within" if peak <= size(asked.memory) else "ABOVE"
     print(f"peak memory {peak / 1e9:.2f} GB, {held} {asked.memory}")
-    print(f"delta of the same: {again:.1f} s, {delta['counts']['unchanged']:,} taken over")
+    for percent, (delta, again, used) in zip(CHANGED, deltas, strict=True):
+        counts = delta["counts"]
+        print(
+            f"delta, {percent:2} % changed: {again:8.1f} s   {used:.1f} s of CPU, "
+            f"{used / cpu:.2f} of the full run's; {counts['candidates']:,} could have changed, "
+            f"{counts['changed']:,} did"
+        )
 
 
 if __name__ == "__main__":

@@ -3,9 +3,10 @@
     .venv/bin/python benchmarks/lookups.py [--keys 10000000] [--texts]
 
 The embedded store beside LMDB (one file a version, the same bytes of an answer in every value),
-beside a Valkey server on this machine over its socket, pipelined, and above the floor, a `dict` of
+beside a Valkey server on this machine over its socket, and above the floor, a `dict` of
 the finished answers, which one process would fill for itself. Keys are asked for in an order drawn
 uniformly at random, and every way ends in the same `Scored`. One core; wall-clock and CPU time.
+The server holds our own scores, packed values, and values as JSON, which end in a `dict`.
 
 Then processes read while the pointer moves to and fro: what a move takes, how many reads failed,
 and how many saw a mix of two versions.
@@ -13,6 +14,7 @@ and how many saw a mix of two versions.
 
 import argparse
 import itertools
+import json
 import multiprocessing
 import os
 import platform
@@ -32,6 +34,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import redis
 
+from groundplan.engines.redis import RedisScores
 from groundplan.scores.embedded import EmbeddedScores
 from groundplan.scores.scored import Because, Live, Scored
 from groundplan.scores.version import Average, Code, Version
@@ -234,46 +237,89 @@ def lookups(folder: Path, paths: list[Path], given: argparse.Namespace) -> None:
         answers = {key: decoded(key, packed) for key, packed in rows(paths)}
         _, floor = timed("dict", answers.get, asked)
         print(f"{'':24} CPU, embedded / dict {cpu / floor:.2f}")
-    server(folder, paths, given, ours)
+    server(folder, given, ours)
 
 
-def server(folder: Path, paths: list[Path], given: argparse.Namespace, ours: float) -> None:
-    """A server holds some of the keys; each is asked for alone, then a hundred at once."""
-    record = version("v1", given.server, "int")
-    decoded = Decoded(record)
-    with servers.valkey(folder / "v", appendonly="no") as valkey:
-        client = redis.Redis.from_url(valkey.unix_url)
-        held: list[int | str] = []
-        for key, packed in itertools.islice(rows(paths), given.server):
-            held.append(key)
-            if len(held) % 10_000 == 1:
-                pipeline = client.pipeline(transaction=False)
-            pipeline.set(encoded(key), packed)
-            if len(held) % 10_000 == 0 or len(held) == given.server:
-                pipeline.execute()
-        draw = np.random.default_rng(1)
-        asked = [held[at] for at in draw.integers(0, len(held), given.reads // 10).tolist()]
-        wall = dict[str, float]()
-        for name in ("one by one", "pipelined by 100", "MGET of 100"):
+def server(folder: Path, given: argparse.Namespace, ours: float) -> None:
+    """A server holds some keys in three ways; each is asked for alone, then a hundred at once."""
+    key = "str" if given.texts else "int"
+    (folder / "served").mkdir()
+    paths, record = write(folder / "served", given.server, key), version("v1", given.server, key)
+    asked, decoded = asking(given.server, given.reads // 10, key), Decoded(record)
+    with (
+        servers.valkey(folder / "v", appendonly="no") as valkey,
+        redis.Redis.from_url(valkey.unix_url) as client,
+        RedisScores(valkey.unix_url, system="lookups") as store,
+    ):
+
+        def publish() -> None:
+            store.load(record, paths)
+            store.point("v1")
+
+        def put(shown: Callable[[Any, bytes], tuple[bytes | str, bytes | str]]) -> None:
+            pairs = itertools.starmap(shown, rows(paths))
+            while some := list(itertools.islice(pairs, 2_000)):
+                client.execute_command("MSET", *itertools.chain.from_iterable(some))
+
+        def as_json(key: Any, packed: bytes) -> tuple[str, str]:
+            one = decoded(key, packed)
+            reasons = [("-+"[each.raised]) + each.code for each in one.reasons]
+            told = {"score": one.score, "decision": one.decision, "reasons": reasons}
+            return f"score:{key}", json.dumps(told)
+
+        fills: dict[str, Callable[[], None]] = {
+            "ours": publish,
+            "packed": lambda: put(lambda key, packed: (encoded(key), packed)),
+            "JSON": lambda: put(as_json),
+        }
+        for name, fill in fills.items():
+            before: Any = client.info("memory")
             begun = time.perf_counter()
-            for at in range(0, len(asked), 100):
-                some = asked[at : at + 100]
-                found: Any
-                if name == "one by one":
-                    found = [client.get(encoded(key)) for key in some]
-                elif name == "MGET of 100":
-                    found = client.mget([encoded(key) for key in some])
-                else:
-                    pipeline = client.pipeline(transaction=False)
-                    for key in some:
-                        pipeline.get(encoded(key))
-                    found = pipeline.execute()
-                for key, packed in zip(some, found, strict=True):
-                    decoded(key, packed)
-            wall[name] = (time.perf_counter() - begun) / len(asked)
-            told = f"server / embedded {wall[name] / ours:.1f}"
-            print(f"valkey, {name:16} {1 / wall[name]:10,.0f}/s  {told}")
-        client.close()
+            fill()
+            took, after = time.perf_counter() - begun, client.info("memory")
+            each = (after["used_memory"] - before["used_memory"]) / given.server
+            print(f"valkey, {name:18} loaded in {took:5.1f} s, {each:4.0f} bytes a key")
+        ways: dict[str, Callable[[Any], Any]] = {
+            "get": lambda some: [store.get(key) for key in some],
+            "packed, GET": lambda some: [decoded(k, client.get(encoded(k))) for k in some],
+            "JSON, GET": lambda some: [json.loads(client.get(f"score:{k}")) for k in some],
+            "get_many(100)": store.get_many,
+            "packed, MGET of 100": lambda some: list(
+                map(decoded, some, client.mget(list(map(encoded, some))))
+            ),
+            "JSON, MGET of 100": lambda some: list(
+                map(json.loads, client.mget([f"score:{k}" for k in some]))
+            ),
+        }
+        spent = in_turn(client, ways, asked)
+    for name, (wall, cpu, its) in spent.items():
+        json_s = spent["JSON, MGET of 100" if "100" in name else "JSON, GET"][0]
+        print(
+            f"valkey, {name:20} {1 / wall:9,.0f}/s  CPU here {cpu * 1e6:5.1f} us, there "
+            f"{its * 1e6:5.1f} us; JSON / this {json_s / wall:.2f}, server / embedded "
+            f"{wall / ours:.1f}"
+        )
+
+
+def in_turn(
+    client: Any, ways: dict[str, Callable[[Any], Any]], asked: Sequence[Any]
+) -> dict[str, Any]:
+    """Seconds of a key by each way: by the clock, of CPU here, and of CPU in the server."""
+    spent = {name: np.zeros(3) for name in ways}
+    block = 1_000
+
+    def now() -> Any:
+        cpu = client.info("cpu")
+        its = cpu["used_cpu_user"] + cpu["used_cpu_sys"]
+        return np.array([time.perf_counter(), time.process_time(), its])
+
+    for first in range(0, len(asked), block):
+        for name, get in ways.items():
+            begun = now()
+            for at in range(first, min(first + block, len(asked)), 100):
+                get(asked[at : at + 100])
+            spent[name] += now() - begun
+    return {name: each / len(asked) for name, each in spent.items()}
 
 
 def asking(keys: int, reads: int, key: str) -> list[int | str]:

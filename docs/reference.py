@@ -124,7 +124,7 @@ _VALUES: Final[Mapping[str, tuple[Any, ...]]] = {
     "candidates.per_request": (1, 300, 50_000, 2_000_000),
     "candidates.catalog": (None, 10_000_000, 1_000_000_000),
     "policy.hosts": (None, 2),
-    "policy.cores": (None, 2),
+    "policy.cores": (None, 2, 1_000),
     "policy.memory": (None, "4GB", "24GB"),
 }
 

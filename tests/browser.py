@@ -163,13 +163,15 @@ class Browser:
         """One key, by its name."""
         codes = {"ArrowRight": 39, "ArrowLeft": 37, "PageUp": 33, "PageDown": 34, "Tab": 9}
         codes |= {"Enter": 13}
-        for kind in ("rawKeyDown", "keyUp"):
+        text = {"text": "\r"} if key == "Enter" else {}  # a button waits for the character
+        for kind, more in (("keyDown" if text else "rawKeyDown", text), ("keyUp", {})):
             self.call(
                 "Input.dispatchKeyEvent",
                 type=kind,
                 key=key,
                 code=key,
                 windowsVirtualKeyCode=codes[key],
+                **more,
             )
 
     def __enter__(self) -> Self:

@@ -11,9 +11,16 @@ from pathlib import Path
 import httpx
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, settings
 
 # The figures of whoever runs the tests decide nothing here, nor in the processes they start.
 os.environ["GROUNDPLAN_COSTS"] = "reference"
+
+# How long an example takes says more of what else a machine does than of what is tested.
+settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("untimed")
 
 
 def groundplan(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

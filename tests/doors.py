@@ -40,6 +40,7 @@ class Settings(msgspec.Struct, frozen=True):
     burst: int = 1
     processes: int = 1
     host: str = "127.0.0.1"
+    python: str = sys.executable
     limits: dict[str, float] = {}
 
 
@@ -122,7 +123,7 @@ def main(settings: Settings, child: str | None) -> None:
     )
     address = server.address(bound, tls=secure is not None)
     if settings.processes > 1 and me is None:
-        command = [sys.executable, *sys.argv]
+        command = [settings.python, *sys.argv]
         supervise(command, bound, settings.processes, lambda _: print(address, flush=True))
         return
     keys = Keys(Path(settings.keys)) if settings.keys else None

@@ -1,17 +1,18 @@
 """A server of one endpoint on a real socket, and what a client reads from it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.requests import Request
 from uvicorn.server import ServerState
 
 from groundplan.plan import Fallback, Plan, Retraining, Stage
 from groundplan.serving.connection import Connection, Limits
-from groundplan.serving.http import Application, Call, Endpoint, Lookup, application
+from groundplan.serving.http import Application, Call, Endpoint, Got, Lookup, application
 from groundplan.serving.lane import Check, Lane, LaneConnection
 from groundplan.serving.metrics import Metrics
 
@@ -92,6 +93,7 @@ async def serving(
     limits: Limits | None = None,
     headroom: int = 20 * MS,
     short: bool = True,
+    gets: Mapping[str, Callable[[Request], Got]] | None = None,
 ) -> AsyncIterator[Running]:
     """A server whose `/predict` and `/scores/{key}` answer with a function, on the test's loop.
 
@@ -101,13 +103,14 @@ async def serving(
         limits: of connections.
         headroom: how long a request may wait behind a queue that stands, µs.
         short: whether plain requests take the short way.
+        gets: what answers at further paths.
     """
     design = plan(headroom=headroom, a=MS)
     metrics = Metrics(design, "b")
     endpoints = {"/predict": Endpoint(answer, "/predict", metrics)}
     lookups = [Lookup("/scores/", "key", Endpoint(answer, "/scores/{key}", metrics))]
     app = application(
-        endpoints, {}, metrics, {}, lifespan=_no_lifespan, plan=design, lookups=lookups
+        endpoints, gets or {}, metrics, {}, lifespan=_no_lifespan, plan=design, lookups=lookups
     )
     lane, state, bounds = Lane(app.posts, check, app.lookups), ServerState(), limits or Limits()
     config = uvicorn.Config(app, log_level="warning", timeout_keep_alive=bounds.idle_s)

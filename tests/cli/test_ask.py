@@ -1,6 +1,7 @@
 """`groundplan ask`, in a terminal and through pipes."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -113,14 +114,97 @@ def test_not_knowing_opens_the_range(tmp_path: Path) -> None:
     with terminal("ask", tmp_path / "feed") as one:
         seen = reply(one, said)
         assert one.code == 0, seen
-    assert "under 185us" in seen
-    assert "a conflict" in seen
+    assert re.search(r"\nunder \d+us +a conflict", seen)
     assert "latency.p99 [assume 100ms]" in seen
     assert "or more" in seen.split("candidates.per_request")[1]
     assert 'latency.p99 = "100ms" is assumed' in seen
     text = (tmp_path / "feed" / "groundplan.toml").read_text()
     assert '"100ms"                 # assumed: ' in text
     assert load(tmp_path / "feed" / "groundplan.toml").latency.p99 == 100 * MILLISECOND
+
+
+def test_a_conflict_is_told_when_it_comes(tmp_path: Path) -> None:
+    """The answers that clash, the nearest change of each, and the way back to any of them."""
+    said = {key: [one] for key, one in FEED.items()}
+    with terminal("ask", tmp_path / "feed") as one:
+        for key in ("system.name", "system.goal", "system.output", "labels.kind"):
+            one.until(f"\n{key}")
+            one.until(": ")
+            one.say(said.get(key, [""])[0])
+        for key, word in (("labels.positive_rate", ""), ("labels.delay", ""), ("latency.p99", "1")):
+            one.until(f"\n{key}")
+            one.until(": ")
+            one.say(word and "100us")
+        seen = one.until("Which one do you change? [go on]: ")
+        assert "Nothing can be built that meets all of these" in seen
+        assert re.search(r"\nlatency\.p99 +100us +\d+us", seen)
+        one.say("goal")
+        assert "write one of p99, or Enter" in one.until("? [go on]: ")
+        one.say("p99")
+        one.until("latency.p99 [100us]: ")
+        one.say("50us")
+        one.until("? [go on]: ")
+        one.say("p99")
+        one.until("latency.p99 [50us]: ")
+        one.say("500ms")
+        one.until("\nlatency.throughput: ")
+        one.say("back system.goal")
+        one.until("system.goal [Show everybody a home feed]: ")
+        one.say("Show a feed")
+        rest = [a.key for a in ASKED if not a.answers_only]
+        for key in rest[rest.index("latency.throughput") :]:
+            one.until(f"\n{key}")
+            one.until(": ")
+            one.say(said.get(key, [""])[0])
+        one.rest()
+        assert one.code == 0
+    answers = load(tmp_path / "feed" / "groundplan.toml")
+    assert answers.latency.p99 == 500 * MILLISECOND
+    assert answers.system.goal == "Show a feed"
+
+
+def test_an_answer_is_asked_for_in_its_own_words(tmp_path: Path) -> None:
+    """What is assumed of a written text leaves patterns standing, and nothing asks about labels
+    that are not there."""
+    with terminal("ask", tmp_path / "tickets") as one:
+        for key, word in (
+            *(("system.name", ""), ("system.goal", "Answer"), ("system.output", "a text")),
+            *(("labels.kind", "none"), ("latency.p99", "?"), ("latency.p99 [assume 2s]", "")),
+        ):
+            seen = one.until(f"\n{key}")
+            assert "labels.delay" not in seen
+            one.until(": ")
+            one.say(word)
+        seen = one.until("\nlatency.throughput: ")
+        assert "standing: batch, realtime, rag" in seen
+        one.interrupt()
+        one.until("[y/N] ")
+        one.say("n")
+        one.rest()
+
+
+def test_what_an_answer_still_decides_fits_the_answers(tmp_path: Path) -> None:
+    """Once nothing can be computed ahead of time, no question says that it decides that."""
+    said = {key: [one] for key, one in FEED.items()}
+    said["freshness.features"] = ["?", "1s"]
+    with terminal("ask", tmp_path / "feed") as one:
+        seen = reply(one, said)
+    told = " ".join(seen.split("freshness.features: ")[1].split("freshness.features [")[0].split())
+    assert "whatever it is: " in told
+    assert "it still decides whether features follow events" in told
+    assert "ahead of time" not in told
+
+
+def test_labels_that_are_not_there_have_no_delay(tmp_path: Path) -> None:
+    """`--set` of their share is refused; a file that becomes one without labels loses it."""
+    folder = tmp_path / "card-fraud"
+    assert groundplan("new", folder, "--from", "fraud").returncode == 0
+    refused = groundplan("ask", folder, "--set", "kind=none", "--set", "positive_rate=1%")
+    assert refused.returncode == 1
+    assert "there are no labels" in refused.stderr
+    assert groundplan("ask", folder, "--set", "kind=none").returncode == 0
+    answers = load(folder / "groundplan.toml")
+    assert (answers.labels.positive_rate, answers.labels.delay) == (None, None)
 
 
 def test_back_help_and_refusals(tmp_path: Path) -> None:
@@ -260,7 +344,8 @@ def test_a_conflict_is_the_honest_no(tmp_path: Path) -> None:
     """Exit code 2, the answers that cannot hold together, and where the ways out are shown."""
     done = groundplan("ask", tmp_path / "feed", *sets(FEED | {"latency.p99": "1ms"}))
     assert done.returncode == 2
-    assert "these cannot hold together" in done.stdout
+    assert "These cannot hold together" in done.stdout
+    assert "Any one of these changes resolves it" in done.stdout
     assert "the nearest ways out" in done.stdout
     assert groundplan("decide", tmp_path / "feed").returncode == 2
 

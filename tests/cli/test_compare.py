@@ -102,8 +102,8 @@ def test_a_name_with_an_at_sign_is_a_name_first(two: tuple[Path, Path]) -> None:
 
 def test_growth_and_prices_are_taken_as_in_plan(two: tuple[Path, Path]) -> None:
     """Other factors and prices show in what gives out first and in what it costs."""
-    done = run(*two, "--at", "traffic=20x", "--prices", "core=20")
+    done = run(*two, "--at", "traffic=1000x", "--prices", "core=20")
     assert done.exit_code == 0
     assert "cost per month" in done.output
-    assert "traffic 20x" in done.output
+    assert "traffic 1000x" in done.output
     assert run(*two, "--at", "x").exit_code == 1

@@ -106,8 +106,48 @@ def test_the_exit_code_is_that_of_the_plan_as_it_would_be(project: Path) -> None
     assert "decides realtime" in flat(conflict.output)
     assert "Failure modes" not in conflict.output
     loose = run("plan", project, "--what-if", "candidates.per_request=10M")
-    assert loose.exit_code == 1
-    assert "write candidates.per_request=10000000" in loose.output
+    strict = run("plan", project, "--what-if", "candidates.per_request=10_000_000")
+    assert (loose.exit_code, loose.output) == (2, strict.output)
+    two = run("plan", project, "--what-if", "candidates.per_request=10.000")
+    assert two.exit_code == 1
+    assert "write candidates.per_request=10000" in two.output
+
+
+def test_a_plan_that_cannot_hold_exits_2_in_every_form(project: Path, tmp_path: Path) -> None:
+    """What no number of processes or not the stated memory holds is said wherever a plan is read.
+
+    Each form tells the same sentence, with what would make it fit; the difference tells it too.
+    """
+    answers = project / "groundplan.toml"
+    text = answers.read_text()
+    short = tmp_path / "short"
+    short.mkdir()
+    tight = short / "groundplan.toml"
+    tight.write_text(text.replace('p99 = "100ms"', 'p99 = "500us"'))
+    assert tight.read_text() != text
+    said = "no number of processes holds a p99 of 500us"
+    for form in ("text", "md", "html", "json"):
+        done = run("plan", short, "--format", form)
+        assert done.exit_code == 2, done.output
+        assert said in flat(done.output), form
+        assert "latency.p99 = " in flat(done.output), form
+    found = json.loads(run("plan", short, "--json").output)["capacity"]["shortages"]
+    assert [one["resource"] for one in found if one["estimate"] == "typical"] == ["p99"]
+    changed = run("plan", project, "--what-if", "latency.p99=500us")
+    assert changed.exit_code == 2
+    assert "server: p99" in flat(changed.output)
+    narrow = run("plan", project, "--what-if", "policy.memory=1GB", "--format", "md")
+    assert narrow.exit_code == 2
+    assert "of memory are needed" in flat(narrow.output)
+
+
+def test_growth_says_what_it_needs_then(project: Path) -> None:
+    """Cores, memory and storage at the grown size stand in the text as they do in JSON."""
+    printed = flat(run("plan", project, "--at", "traffic=10x").output)
+    assert "traffic 10x: it then needs " in printed
+    found = json.loads(run("plan", project, "--at", "traffic=10x", "--json").output)
+    cores = found["growth"][0]["capacity"]["total"]["cores"]
+    assert f"{cores['typical']:.0f} cores" in printed.split("it then needs ")[1]
 
 
 def test_what_changes_nothing_says_so(project: Path) -> None:
@@ -143,7 +183,10 @@ def test_growth_names_what_gives_out(project: Path) -> None:
     some = run("plan", project, "--at", "traffic=3x,corpus=100x").output
     assert "traffic 3x, corpus 100x" in flat(some)
     assert "history" not in some[some.index("As it grows") : some.index("How it fails")]
-    for text, near in (("trafic=3x", "traffic=3x"), ("half", "--at 10x"), ("corpus=0x", "10x")):
+    for text, near in (
+        *(("trafic=3x", "traffic=3x"), ("half", "--at 10x"), ("corpus=0x", "10x")),
+        ("traffic=3x,traffic=4x", "--at has traffic already"),
+    ):
         refused = run("plan", project, "--at", text)
         assert refused.exit_code == 1
         assert near in refused.output
@@ -157,6 +200,9 @@ def test_money_needs_prices(project: Path) -> None:
     assert refused.exit_code == 1
     assert "write core=20" in refused.output
     assert "gb=-3: a price is a number" in refused.output
+    twice = run("plan", project, "--prices", "core=1,core=2")
+    assert twice.exit_code == 1
+    assert "core=2: --prices has core already" in twice.output
 
 
 def test_json_has_a_schema(project: Path) -> None:
@@ -180,6 +226,13 @@ def test_a_file_is_written_in_the_format_of_its_name(project: Path, tmp_path: Pa
     assert run("plan", project, "--out", tmp_path / "b.txt", "--format", "json").exit_code == 0
     json.loads((tmp_path / "b.txt").read_text())
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted([*begins, "b.txt"])
+    assert run("plan", project, "--out", tmp_path / "A.HTML").exit_code == 0
+    assert (tmp_path / "A.HTML").read_text().startswith("<!")
+    other = run("plan", project, "--out", tmp_path / "a.pdf")
+    assert other.exit_code == 1
+    assert "a.html, or say which with --format" in other.output
+    assert not (tmp_path / "a.pdf").exists()
+    assert run("plan", project, "--out", tmp_path / "a.pdf", "--format", "md").exit_code == 0
     away = run("plan", project, "--out", tmp_path / "no" / "a.md")
     assert away.exit_code == 1
     assert "cannot be written" in away.output
@@ -229,3 +282,14 @@ def test_a_conflict_is_a_plan_of_ways_out(project: Path, tmp_path: Path) -> None
         other = run("plan", file, "--format", form)
         assert other.exit_code == 2, other.output
         assert "latency.p99" in other.output
+
+
+def test_a_size_at_which_the_answers_conflict_takes_one_line(project: Path, tmp_path: Path) -> None:
+    """All axes that lead there in one sentence, and no list of what is lost."""
+    file = tmp_path / "groundplan.toml"
+    text = (project / "groundplan.toml").read_text()
+    file.write_text(f"{text}\n[policy]\nhosts = 1\ncores = 2\n")
+    done = flat(run("plan", file, "--at", "1000x").output)
+    assert done.count("the answers conflict then") == 1
+    assert "traffic 1000x; all 1000x: the answers conflict then" in done
+    assert "-> nothing" not in done

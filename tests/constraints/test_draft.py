@@ -110,3 +110,14 @@ def test_a_file_in_another_form_is_written_anew(text: str) -> None:
     new = written(text, changed)
     rest = {key: value for key, value in before.items() if key not in ASKED_BY_KEY}
     assert values_in(new) == {**present(changed), **rest}
+
+
+def test_a_new_file_names_only_what_belongs_to_its_answers() -> None:
+    """Without labels no word of their share or delay; comments in the words of the output."""
+    some = {"system.output": "score", "labels.kind": "explicit"}
+    assert "# delay" in written(None, some)
+    none = written(None, {**some, "labels.kind": "none"})
+    assert "delay" not in none
+    assert "positive_rate" not in none
+    assert "# optional: all things that can be asked about" in none
+    assert "all passages" in written(None, {**some, "system.output": "answer"})

@@ -8,11 +8,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from answer_cases import random_answers, value_of
+from groundplan import units
 from groundplan.constraints import FIELDS, Answers
 from groundplan.constraints.file import example
-from groundplan.constraints.kind import RefusedError
-from groundplan.constraints.question import ASKED, ASKED_BY_KEY, QUESTIONS
+from groundplan.constraints.kind import Duration, RefusedError
+from groundplan.constraints.question import ASKED, ASKED_BY_KEY, QUESTIONS, asked_as
 from groundplan.constraints.spoken import is_left_out, is_unknown, understand
+from groundplan.units import DAY
 
 SAID: dict[str, dict[str, Any]] = {
     "latency.p99": {
@@ -73,6 +75,8 @@ SAID: dict[str, dict[str, Any]] = {
         "twenty five": 25,
         "1,000": 1000,
         "1 000 000": 1_000_000,
+        "2.500.000": 2_500_000,
+        "1.234 million": 1_234_000,
         "300 products": 300,
         "~500": 500,
     },
@@ -91,6 +95,9 @@ SAID: dict[str, dict[str, Any]] = {
         "16 GiB": "17179869184B",
         "half a terabyte": "500GB",
         "64g": "64GB",
+        "64 gigs": "64GB",
+        "half a gig": "500MB",
+        "512 megs": "512MB",
     },
     "policy.private_corpus": {"yes": True, "Y": True, "no": False, "of course": True},
     "system.output": {"a list": "ranking", "Text": "answer", "1": "score", "ran": "ranking"},
@@ -102,8 +109,11 @@ SAID: dict[str, dict[str, Any]] = {
 REFUSED = {
     "latency.p99": ("", "fast", "100", "-5ms", "5 5 ms", "1e400 s", "seconds ago maybe", "0s"),
     "freshness.predictions": ("24", "twice a day", "quarterly", "when it rains"),
-    "latency.throughput": ("lots", "-3/s", "0", "5 per fortnight"),
-    "candidates.per_request": ("none", "2.5", "-3", "hundreds of thousands", "5 5", "0"),
+    "latency.throughput": ("lots", "-3/s", "0", "5 per fortnight", "10.000", "2.500 a day"),
+    "candidates.per_request": (
+        *("none", "2.5", "-3", "hundreds of thousands", "5 5", "0"),
+        *("10.000", "about 12.500 items"),
+    ),
     "labels.positive_rate": ("5", "250%", "-1%", "1 in 0", "rare"),
     "policy.memory": ("plenty", "-1GB", "0"),
     "policy.private_corpus": ("maybe", ""),
@@ -145,6 +155,31 @@ def test_strict_forms_keep_their_meaning(answers: Answers, key: str) -> None:
         assert understand(kind, str(kind.plain(value))).value == value
 
 
+@pytest.mark.parametrize(
+    ("key", "text", "nearest"),
+    [
+        ("candidates.per_request", "10.000", 10_000),
+        ("candidates.per_request", "about 12.500 items", 12_500),
+        ("latency.throughput", "10.000 a day", "10000/d"),
+        ("latency.throughput", "10.000/s", "10000/s"),
+    ],
+)
+def test_a_point_before_three_digits_can_mean_two_things(key: str, text: str, nearest: Any) -> None:
+    """Thousands to some, a fraction to others: refused with both, never one of them in silence."""
+    with pytest.raises(RefusedError, match="can mean") as refusal:
+        understand(FIELDS[key].kind, text)
+    assert refusal.value.nearest == nearest
+    assert understand(FIELDS["latency.throughput"].kind, "1.125/s").value == 1_125_000_000
+
+
+@pytest.mark.parametrize("text", ["64 gigz", "64 gigabits", "64 G of it", "64 gb, I believe"])
+def test_another_unit_keeps_its_number(text: str) -> None:
+    """The form that is offered for 64 of something says 64."""
+    with pytest.raises(RefusedError) as refusal:
+        understand(FIELDS["policy.memory"].kind, text)
+    assert refusal.value.nearest == "64GB"
+
+
 @drawn(text=st.text(max_size=40), key=st.sampled_from(sorted(ASKED_BY_KEY)))
 def test_any_text_is_understood_or_refused(text: str, key: str) -> None:
     """Nothing that somebody types ends in another error."""
@@ -164,15 +199,28 @@ def test_not_knowing_is_understood(text: str) -> None:
     assert not is_unknown("500ms")
 
 
-def test_every_example_is_an_answer() -> None:
-    """What a question offers as an example, or assumes, is understood by it."""
-    for asked in ASKED:
-        kind = FIELDS[asked.key].kind
+@pytest.mark.parametrize("output", [None, "score", "ranking", "answer"])
+def test_every_example_is_an_answer(output: str | None) -> None:
+    """What a question offers as an example, or assumes, is understood by it, in each wording."""
+    for key in ASKED_BY_KEY:
+        asked, kind = asked_as(key, output), FIELDS[key].kind
+        assert asked.key == key
         for said, _ in asked.examples:
             understand(kind, said)
         if asked.usual is not None:
             assert kind.read(asked.usual) is not None
-        assert kind.read(example(FIELDS[asked.key])) is not None
+        assert kind.read(example(FIELDS[key])) is not None
+
+
+def test_a_question_is_worded_for_its_output() -> None:
+    """A population for a score, a corpus for a ranking, passages for an answer; other answers
+    take other times."""
+    words = {output: asked_as("candidates.catalog", output) for output in ("score", "answer")}
+    assert "scores all of them" in words["score"].why
+    assert "passages" in words["answer"].text
+    assert asked_as("candidates.catalog", "ranking") == ASKED_BY_KEY["candidates.catalog"]
+    assert asked_as("latency.p99", "score").usual == "100ms"
+    assert asked_as("latency.p99", "answer").usual == "2s"
 
 
 def test_every_answer_is_asked_for_in_the_file_s_order() -> None:
@@ -182,3 +230,17 @@ def test_every_answer_is_asked_for_in_the_file_s_order() -> None:
     numbers = {question.table: question.number for question in QUESTIONS}
     asked = [numbers[a.key.split(".")[0]] for a in ASKED if a.key.split(".")[0] in numbers]
     assert asked == sorted(asked)
+
+
+@drawn(value=st.integers(0, 36_500 * DAY) | st.integers(1, 10**9).map(lambda n: n * 1000 - 1))
+def test_a_duration_is_told_exactly(value: int) -> None:
+    """As people read it, never in a heap of microseconds, and it reads back; the last one before
+    a round duration is told by that."""
+    kind = FIELDS["freshness.predictions"].kind
+    assert isinstance(kind, Duration)
+    told = kind.told(value)
+    assert value < 1000 or not told.endswith("us")
+    if told.startswith("under "):
+        assert units.duration(told.removeprefix("under ")) == value + 1
+    else:
+        assert units.duration(told) == value

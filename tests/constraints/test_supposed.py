@@ -42,14 +42,15 @@ def test_no_change_gives_equal_answers() -> None:
 @pytest.mark.parametrize(
     ("change", "near"),
     [
-        ("latency.p99=half a second", "write latency.p99=100ms"),
-        ("latency.p99=20 milliseconds", "write latency.p99=20ms"),
-        ("candidates.per_request=10M", "write candidates.per_request=10000000"),
+        ("latency.p99=20 parsecs", "write latency.p99=20ms"),
+        ("candidates.per_request=10.000", "write candidates.per_request=10000"),
+        ("candidates.per_request=lots", "write candidates.per_request=1"),
+        ("policy.fine_tuning=perhaps", "write policy.fine_tuning=true"),
+        ("latency.p99=-", "it must be answered"),
+        ("latency.p99=?", "a duration is a number"),
         ("p99=20ms", "write latency.p99=20ms"),
         ("latency.p98=20ms", "write latency.p99=20ms"),
         ("system.output=rankng", "write system.output=ranking"),
-        ("labels.positive_rate=8%", "write labels.positive_rate=0.08"),
-        ("policy.fine_tuning=yes", "write policy.fine_tuning=true"),
         ("latency.p99", "write for instance latency.p99=100ms"),
         ("latency.p99=", "it must be answered"),
         ("engines.scroes=redis://a", "write engines.scores=redis://a"),
@@ -76,6 +77,33 @@ def test_answers_must_hold_together() -> None:
     """A request cannot choose among more than the catalog, supposed or not."""
     with pytest.raises(ConstraintError, match="which has 5"):
         supposed(given_answers(), ["candidates.per_request=7", "candidates.catalog=5"])
+
+
+@pytest.mark.parametrize(
+    ("change", "value"),
+    [
+        ("candidates.per_request=10M", 10_000_000),
+        ("candidates.per_request=10_000", 10_000),
+        ("candidates.catalog=10B", 10**10),
+        ("candidates.catalog=1e6", 10**6),
+        ("latency.throughput=10M/s", 10**16),
+        ("latency.p99=half a second", 500_000),
+        ("labels.positive_rate=8%", 0.08),
+        ("labels.positive_rate=1e-05", 1e-05),
+        ("policy.fine_tuning=yes", True),
+        ("policy.memory=64 gigs", 64 * 10**9),
+        ("policy.memory=-", None),
+        ("interpretability.level=regulated", "audit"),
+        ("engines.scores=redis://a", {"scores": "redis://a"}),
+        ('system.goal="a = b"', "a = b"),
+        ("system.name=-", "-"),
+    ],
+)
+def test_what_one_says_is_understood_as_in_ask(change: str, value: Any) -> None:
+    """Numbers, times and words as a conversation takes them, beside the forms of the file."""
+    found = supposed(given_answers(memory="1GB"), [change])
+    key = change.partition("=")[0]
+    assert (found.engines if key.startswith("engines") else value_of(found, key)) == value
 
 
 def test_quotes_are_taken_off_and_the_last_change_counts() -> None:

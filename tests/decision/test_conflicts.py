@@ -4,6 +4,7 @@ import itertools
 from functools import cache
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -45,6 +46,7 @@ GRID: Final[dict[str, tuple[Any, ...]]] = {
     "interpretability.level": ("none", "audit"),
     "policy.private_corpus": (None, False, True),
     "policy.fine_tuning": (None, True),
+    "policy.external_api": ("any", "none"),
     "policy.hosts": (1, 10**15),
     "policy.cores": (None, 1),
 }
@@ -142,7 +144,7 @@ def test_no_completion_resolves_a_conflict(
     found = conflicts(answers, costs)
     assume(found)
     for conflict in found:
-        other = data.draw(random_answers())
+        other = msgspec.structs.replace(data.draw(random_answers()), engines=answers.engines)
         for key in conflict.answers:
             other = changed(other, key, value_of(answers, key))
         assert first_left(other, costs) is None

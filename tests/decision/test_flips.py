@@ -173,7 +173,7 @@ def test_pair_flips_equal_asking_over_a_mesh(
         unstated = any(
             was is None and not domain.values for domain, was in zip((one, two), start, strict=True)
         )
-        assert ranks[0] == ranks[1] or unstated
+        assert ranks[0] <= ranks[1] or unstated  # the mesh knows no place where budgets cross
 
 
 TANGLED = {"p99", "throughput", "per_request", "catalog", "hosts", "cores"}
@@ -206,6 +206,20 @@ def test_no_nearer_pair_is_found_at_random(
         assert pattern in found
         if start is not None:
             assert distance(one, start, found[pattern][0]) <= distance(one, start, values[0])
+
+
+def test_a_pair_flips_where_searching_overtakes_scoring() -> None:
+    """The shortest p99 of a ranking is where to search a corpus takes as long as to score it."""
+    answers = given_answers(output="ranking", kind="sparse", p99="2ms", per_request=10)
+    pair = ("latency.p99", "candidates.per_request")
+    (flip,) = (f for f in flips(answers) if f.answers == pair and f.pattern == "ranking")
+    work, case = reference().work, Case(answers)
+    shortest = []
+    for case.per_request in range(10, 3_000):
+        least = least_p99("ranking", case, work)
+        if least < least_p99("realtime", case, work):
+            shortest.append((least, case.per_request))
+    assert flip.after == min(shortest)
 
 
 def test_the_fraud_decision_flips_where_one_would_look() -> None:

@@ -48,7 +48,11 @@ class Witness:
 @cache
 def enumerated() -> tuple[Answers, ...]:
     """Answers on both sides of every break point, two at a time around typical ones."""
-    policies: tuple[dict[str, Any], ...] = ({}, {"private_corpus": True, "cores": 2})
+    policies: tuple[dict[str, Any], ...] = (
+        {},
+        {"private_corpus": True, "cores": 2},
+        {"external_api": "none", "cores": 2, "level": "explain"},
+    )
     start = [
         given_answers(
             output=output, requests=requests, predictions=age, features=age, p99=p99, **policy
@@ -106,7 +110,7 @@ def test_no_rule_is_dead(rule: Rule) -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_a_rule_reads_what_it_says(rule: Rule) -> None:
     """Condition and sentence read no other answer than those listed, and each of them somewhere."""
-    slots = {FIELDS[key].name for key in rule.reads}
+    slots = {"engines" if key.startswith("engines.") else FIELDS[key].name for key in rule.reads}
     read: set[str] = set()
     for answers in enumerated()[::7]:
         witness: Any = Witness(Case(answers))
@@ -122,7 +126,8 @@ def test_a_condition_turns_at_its_edges_only(
     answers: Answers, costs: Any, rule: Rule, data: st.DataObject
 ) -> None:
     """Between two neighbouring edges of a number, a rule says the same at every value."""
-    numbers = [DOMAINS[key] for key in rule.reads if not DOMAINS[key].values]
+    domains = [DOMAINS[key] for key in rule.reads if key in DOMAINS]
+    numbers = [domain for domain in domains if not domain.values]
     if not numbers:
         return
     domain = data.draw(st.sampled_from(numbers))
@@ -152,6 +157,27 @@ def test_no_rule_is_stricter_at_the_loosest_answer(answers: Answers, costs: Any,
     loosen(case, [domain])
     after = [rule.when(case, costs.work) for rule in rules]
     assert all(was or not now for was, now in zip(before, after, strict=True))
+
+
+@given(random_answers(), COSTS)
+def test_a_rule_of_one_output_is_silent_for_the_others(answers: Answers, costs: Any) -> None:
+    """A rule that names its output holds for no other: flips pass it over there."""
+    for rule in RULES:
+        if rule.output not in {"", answers.system.output}:
+            assert not rule.when(Case(answers), costs.work)
+
+
+@given(random_answers(), COSTS, st.integers(1, 10**10), st.integers(1, 10**10))
+def test_a_larger_corpus_is_never_easier_to_search(
+    answers: Answers, costs: Any, one: int, other: int
+) -> None:
+    """Whatever cannot be searched in time cannot be when there is more of it."""
+    least = max(answers.candidates.per_request, min(one, other))
+    few = changed(answers, "candidates.catalog", least)
+    many = changed(answers, "candidates.catalog", max(least, one, other))
+    for name in ("ranking", "rag"):
+        stands = name in patterns_left(many, costs)
+        assert not stands or name in patterns_left(few, costs)
 
 
 @given(random_answers(), st.integers(0, 2 * DAY), st.integers(0, 2 * DAY))
@@ -202,12 +228,11 @@ def test_the_never_rules_hold_for_all_answers(answers: Answers) -> None:
 
 @given(random_answers())
 def test_what_only_components_read_never_moves_the_pattern(answers: Answers) -> None:
-    """Positive rate, delay, memory and what may leave the house decide components only."""
+    """Positive rate, delay and memory decide components only."""
     for key, value in (
         ("labels.positive_rate", 0.5),
         ("labels.delay", DAY),
         ("policy.memory", 1),
-        ("policy.external_api", "none"),
     ):
         assert key not in DOMAINS
         other = changed(answers, key, value)

@@ -39,7 +39,14 @@ NUMBERS: Final = tuple(key for key, domain in DOMAINS.items() if not domain.valu
 TYPED: Final = {"str": STR, "int": INT, "float": FLOAT}
 
 TWIN: Final = """
+import math
 import re
+
+def root(a: int, b: int) -> str:
+    return f"{math.isqrt(abs_(a))} {math.isqrt(abs_(b) ** 2)} {math.isqrt(abs_(b) ** 2 - 1)}"
+
+def abs_(a: int) -> int:
+    return max(a, -a)
 
 def whole(a: int, b: int) -> str:
     return f"{a // b} {a % b} {-(-a // b)} {a - b * 3} {a:,} {min(a, b, 7)} {max(a, b)} {-a}"

@@ -145,7 +145,11 @@ def test_a_pattern_is_out_when_every_completion_of_the_grid_says_so(
 def test_spans_of_the_last_open_answer_are_the_decision(
     answers: Answers, key: str, data: st.DataObject
 ) -> None:
-    """With one answer open, each value decides what its span says, to the last unit."""
+    """With one answer open, each value decides what its span says, to the last unit.
+
+    Engines are not among the answers that are asked for: nobody has named one yet.
+    """
+    answers = msgspec.structs.replace(answers, engines={})
     spans = Standing(split(answers, frozenset({key}))).spans(key)
     domain = DOMAINS[key]
     for span in spans:

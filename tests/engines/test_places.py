@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from groundplan.engines import places
 from groundplan.engines.coerced import read
+from groundplan.engines.places import extensions
 from groundplan.errors import EngineError, InputError
 from groundplan.features import Source, decimal
 
@@ -150,16 +151,34 @@ def test_integers_of_texts_are_those_of_python(values: list[str]) -> None:
     ],
 )
 def test_a_missing_extension_is_said_and_never_downloaded(place: str, extension: str) -> None:
-    """The error names the command that installs it, and no password."""
+    """The error names the commands that bring it, and no password."""
     with places.connected() as connection:
-        installed = connection.sql(
-            f"SELECT installed FROM duckdb_extensions() WHERE extension_name LIKE '{extension}%'"
-        ).fetchall()
-        if any(each for (each,) in installed):
-            pytest.skip(f"{extension} is installed here")
+        if extensions.extended(connection, extension):
+            pytest.skip(f"{extension} is here")
         with pytest.raises(EngineError, match=f"INSTALL {extension}") as caught:
             places.opened(connection, place)
+    assert "pip install" in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("postgres://u:pw@h/d?table=t", "postgres://u:***@h/d?table=t"),
+        ("postgres://u:p@w@h/d?table=t", "postgres://u:***@h/d?table=t"),
+        ("postgres://u@h/d?password=pw&table=t", "postgres://u@h/d?password=***&table=t"),
+        ("postgres://u:p/w@h/d?table=t", "postgres://u:***@h/d?table=t"),
+        ("postgres://u:p?w#@h/d?table=t", "postgres://u:***@h/d?table=t"),
+        ("jdbc:postgresql://h/d?user=u&password=pw&table=t", "jdbc:postgresql://h/d?table=t"),
+        ("s3://b/a.parquet?s3_secret_access_key=pw", "s3://b/a.parquet?s3_secret_access_key=***"),
+        ("https://h/a.parquet?X-Amz-Signature=pw", "https://h/a.parquet?X-Amz-Signature=***"),
+        ("folder/of?/it@home*.parquet", "folder/of?/it@home*.parquet"),
+        ("postgres://h:5432/d?table=t", "postgres://h:5432/d?table=t"),
+    ],
+)
+def test_a_place_is_shown_without_what_is_secret(place: str, said: str) -> None:
+    """Passwords, keys and signatures stand nowhere that people or records see."""
+    assert places.shown(place) == said
 
 
 @pytest.mark.parametrize(

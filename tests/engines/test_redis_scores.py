@@ -44,7 +44,7 @@ def opened(server: servers.Valkey, look_us: int = 1_000) -> RedisScores:
 
 
 def keys(server: servers.Valkey) -> set[str]:
-    """The names of all keys, the hashes of scores by the attempt that wrote them."""
+    """The names of all keys, the strings of scores by the attempt that wrote them."""
     with server.client() as client:
         found = [key.decode().partition(":")[2].partition(":")[2] for key in client.scan_iter()]
     return {name.rpartition(":")[0] if name.startswith("d:") else name for name in found}
@@ -80,6 +80,75 @@ def test_any_population_answers_as_a_dict_would(
             assert (found is None) == (key not in twin), key
 
 
+@pytest.mark.parametrize(
+    "named",
+    [["", "a", "aa", "b", "ab", "ÿ", "\x00", "\x7f", "a\x00"], [0, 1, 11, 111, -1, -11, 2**63 - 1]],
+    ids=["texts", "integers"],
+)
+def test_keys_that_are_parts_of_others_lie_in_one_string(
+    valkey: servers.Valkey, named: list[int | str]
+) -> None:
+    """A key is found where it stands whole, and not where another begins, ends or repeats it."""
+    made = rows(named, 3)
+    missing: list[int | str] = [
+        "ba",
+        "aaa",
+        "\x00a",
+        10,
+        1111,
+        -(2**63),
+        2**63,
+        True,
+        "1",
+        "\ud800",
+    ]
+    with opened(valkey) as store, valkey.client() as client:
+        publish(store, "v1", made, "str" if isinstance(named[0], str) else "int")
+        assert len(list(client.scan_iter(match="*:d:1:*"))) == 1
+        answers(store, "v1", made)
+        asked = [key for pair in zip(named, missing, strict=False) for key in pair]
+        for row, found, none in zip(
+            made, store.get_many(asked)[::2], store.get_many(asked)[1::2], strict=False
+        ):
+            assert agrees(found, row, "v1")
+            assert none is None
+        assert store.get_many(missing) == [None] * len(missing)
+        assert [store.get(key) for key in missing] == [None] * len(missing)
+
+
+def test_a_row_of_too_many_reasons_is_refused(valkey: servers.Valkey) -> None:
+    """255 reasons of a score are kept, in their order; one more is refused and nothing is left."""
+    most = Row(7, 0.5, 1, (1, -2, 3) * 85)
+    with opened(valkey) as store:
+        publish(store, "v1", [most, Row(8, 0.25, 0)])
+        answers(store, "v1", [most, Row(8, 0.25, 0)])
+        with pytest.raises(InputError, match="a row of 256 reasons, and a score has 255 at most"):
+            load(store, "v2", [most._replace(reasons=(1,) * 256)])
+    assert keys(valkey) == {"live", "tickets", "records", "attempts", "d:1"}
+
+
+def test_a_version_in_another_form_is_refused_until_it_is_loaded_anew(
+    valkey: servers.Valkey,
+) -> None:
+    """What an older release loaded is not misread: readers and publishers are told so."""
+    prefix = "groundplan:{scores-churn}:"
+    with opened(valkey) as store, opened(valkey) as reader, valkey.client() as client:
+        publish(store, "v1", MANY[:50], "str")
+        for key in client.scan_iter(match="*:d:1:*"):
+            client.delete(key)
+            client.hset(key, "C-000001", b"12345678\0")
+        client.hset(prefix + "tickets", "v1", "1:4:v1")
+        client.set(prefix + "live", "1:4:v1")
+        with pytest.raises(EngineError, match="v1 was loaded by another release"):
+            reader.get("C-000001")
+        with pytest.raises(InputError, match=r"v1 was loaded into .* by another release"):
+            store.point("v1")
+        publish(store, "v2", MANY[:50], "str")
+        answers(reader, "v2", MANY[:50])
+        store.drop("v1")
+    assert keys(valkey) == {"live", "tickets", "records", "attempts", "d:2"}
+
+
 def test_a_version_of_many_scores_takes_several_passes(
     valkey: servers.Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,7 +175,10 @@ def test_a_dropped_version_leaves_nothing(valkey: servers.Valkey) -> None:
         answers(store, "v2", MANY[:5_001:9])
     assert keys(valkey) == {"live", "tickets", "records", "attempts", "d:3"}
     with valkey.client() as client:
-        held = sum(client.hlen(key) for key in client.scan_iter(match="*:d:3:*"))
+        held = sum(
+            int.from_bytes(client.getrange(key, 0, 3), "little")
+            for key in client.scan_iter(match="*:d:3:*")
+        )
     assert held == 5_001
 
 

@@ -114,7 +114,8 @@ def test_ratios_and_differences_are_between_the_extreme_groups() -> None:
     label = drawn.random(count) < 0.3
     decided = (drawn.random(count) < np.where(value == "g0", 0.2, 0.5)).astype(np.uint8)
     told = fairness(
-        "group", value, drawn.random(count), decided, label, np.arange(count), ("no", "yes")
+        *("group", value, drawn.random(count), decided, label, np.arange(count), ("no", "yes")),
+        favourable="yes",
     )
     groups = {group.name: group for group in told.groups}
     assert [group.name for group in told.groups if group.small] == ["few"]
@@ -125,7 +126,7 @@ def test_ratios_and_differences_are_between_the_extreme_groups() -> None:
         assert ratio.highest == max(shares, key=shares.__getitem__)
         assert ratio.ratio.value == pytest.approx(min(shares.values()) / max(shares.values()))
         assert ratio.ratio.low <= ratio.ratio.value <= ratio.ratio.high
-    assert [ratio.under for ratio in told.ratios] == [True, True]
+    assert [ratio.under for ratio in told.ratios] == [None, "surely"]
     assert told.opportunity is not None
     assert told.false_alarms is not None
     for found, rate in ((told.opportunity, "tpr"), (told.false_alarms, "fpr")):
@@ -133,3 +134,17 @@ def test_ratios_and_differences_are_between_the_extreme_groups() -> None:
         assert found.value == pytest.approx(max(rates) - min(rates))
         assert found.low <= found.value <= found.high
     assert groups["g0"].tpr.value < groups["g1"].tpr.value
+
+
+@pytest.mark.parametrize(("share", "under"), [(0.2, "surely"), (0.37, "maybe"), (0.49, "no")])
+def test_four_fifths_are_held_to_the_decision_that_people_want(share: float, under: str) -> None:
+    """Surely below where the whole interval is; and nothing is said of the other decisions."""
+    value = np.array(["a", "b"] * 500, dtype=np.object_)
+    at = np.arange(1_000) // 2 % 100 / 100
+    decided = np.where(at < np.where(value == "a", 0.5, share), 0, 1).astype(np.uint8)
+    label = np.arange(1_000) // 2 % 3 == 0
+    told = fairness(
+        *("letter", value, at, decided, label, np.arange(1_000), ("approve", "decline")),
+        favourable="approve",
+    )
+    assert [ratio.under for ratio in told.ratios] == [under, None]

@@ -47,6 +47,34 @@ def test_a_check_that_fails_is_counted(tmp_path: Path, caplog: pytest.LogCapture
     assert "no build" in caplog.text
 
 
+@pytest.mark.parametrize(
+    "command",
+    [["/nowhere/python"], [sys.executable, "-c", "print('a warning on a line of its own')"]],
+    ids=["not started", "not a report"],
+)
+def test_a_check_that_fails_otherwise_is_followed_by_others(
+    tmp_path: Path, command: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither a check that cannot be started nor a stray line of output ends the watch."""
+    watch = Watch(command, every=0.0, share=1.0)
+
+    async def run() -> None:
+        task = asyncio.create_task(watch.run())
+        while watch.failures < 2:
+            assert not task.done(), task.exception()
+            await asyncio.sleep(0.01)
+        watch._command = _printing(tmp_path, 0)
+        while watch.report is None:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(run())
+    assert watch.report == REPORT
+    assert "the consistency check failed" in caplog.text
+
+
 def test_a_cancelled_watch_leaves_no_process(tmp_path: Path) -> None:
     """When the server stops, so does its check."""
     mark = tmp_path / "pid"

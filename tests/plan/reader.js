@@ -94,8 +94,11 @@ function contrast() {
         if (own.x <= box.x && own.x + own.width >= box.x + box.width && own.y <= box.y + 2 && own.y + own.height >= box.y + box.height - 2) behind.push(getComputedStyle(shape).fill);
       }
     }
-    const ink = over([...behind, drawn ? style.fill : style.color]);
-    const paper = over(behind);
+    const gone = one.closest(".filed > *");
+    const grey = gone && getComputedStyle(gone).filter === "grayscale(1)";
+    const faded = ([r, g, b]) => (grey ? Array(3).fill(0.2126 * r + 0.7152 * g + 0.0722 * b) : [r, g, b]);
+    const ink = faded(over([...behind, drawn ? style.fill : style.color]));
+    const paper = faded(over(behind));
     const [high, low] = [light(ink), light(paper)].sort((a, b) => b - a);
     const ratio = (high + 0.05) / (low + 0.05);
     if (ratio < 4.5) wrong.add(`${ratio.toFixed(2)} ${one.tagName}.${one.getAttribute("class")}: ${walker.currentNode.textContent.trim().slice(0, 40)}`);

@@ -15,7 +15,7 @@ from groundplan.plan.failures import Failure, failures
 from groundplan.plan.served import planned
 from plan.test_plans import CASES, answers
 
-SERVED = ("batch", "batch-queue", "realtime")
+SERVED = ("batch", "batch-queue", "realtime", "realtime-linear")
 """The cases that this version builds."""
 
 

@@ -123,7 +123,7 @@ class _Balanced(HTMLParser):
                 self.links.add(value[1:])
             elif value:
                 self.foreign.append(value)
-        if tag not in {"meta", "br", "wbr"}:
+        if tag not in {"meta", "br", "wbr", "input"}:
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -370,7 +370,8 @@ def test_typed_values_are_read_as_the_file_reads_them(browser: Browser, files: P
     assert browser.evaluate("document.getElementById('decision').dataset.pattern") == "conflict"
     command = browser.evaluate("document.querySelector('[data-live=command]').textContent")
     assert command == (
-        "groundplan plan --what-if latency.p99=123.456ms --what-if candidates.per_request=1_000_000"
+        "groundplan plan --what-if latency.p99=123.456ms "
+        "--what-if candidates.per_request=1_000_000 --out plan.html"
     )
 
 

@@ -52,11 +52,30 @@ DEFAULTS = {
 CASES: dict[str, dict[str, object]] = {
     "batch": {"predictions": "24h", "features": "24h", "level": "explain"},
     "batch-ranking": {"predictions": "24h", "features": "24h", "output": "ranking"},
+    "batch-forest": {"predictions": "24h", "features": "24h", "kind": "none"},
+    "batch-texts": {
+        **{"predictions": "24h", "features": "24h", "output": "ranking", "kind": "none"},
+        "per_request": 5000,
+    },
+    "batch-answer": {"predictions": "24h", "features": "24h", "output": "answer", "kind": "none"},
+    "batch-review": {
+        **{"predictions": "24h", "features": "24h", "output": "answer", "kind": "none"},
+        "level": "audit",
+    },
     "batch-queue": {
         **{"predictions": "6h", "features": "6h", "requests": "unforeseen", "p99": "6h"}
     },
     "realtime": {"level": "audit", "requests": "unforeseen"},
     "realtime-few": {"output": "ranking", "per_request": 200, "kind": "implicit"},
+    "realtime-linear": {"kind": "sparse", "level": "explain", "requests": "unforeseen"},
+    "realtime-forest": {"kind": "none", "requests": "unforeseen"},
+    "realtime-network": {"kind": "none", "per_request": 2, "p99": "5s", "level": "explain"},
+    "realtime-several": {"per_request": 50, "level": "explain", "features": "24h"},
+    "realtime-texts": {"output": "ranking", "per_request": 200, "kind": "none", "p99": "300ms"},
+    "realtime-words": {
+        **{"output": "ranking", "per_request": 200, "kind": "none", "level": "audit"},
+        "features": "0s",
+    },
     "realtime-answer": {"output": "answer", "p99": "2s", "streamed": "streamed = true"},
     "ranking": {"output": "ranking", "per_request": 5_000_000, "kind": "implicit"},
     "ranking-offline": {

@@ -44,6 +44,7 @@ CAPACITY = Capacity(
     needs=(Need("server", {"cores": band("cores", 0.1, 0.2, 0.4)}, "500/s of 146us | each"),),
     total={"cores": band("cores", 0.1, 0.2, 0.4), "memory": band("bytes", 1e8, 2e8, 4e8)},
     saturation=band("requests/s", 900, 1234.5, 2000),
+    shortages=(),
     latency={"50 %": band("us", 900, 1234.5, 2000)},
     cost={"server": band("", 10, 20, 40)},
     model="a queue of one server",
@@ -232,7 +233,7 @@ def test_markdown_is_escaped() -> None:
 
 def test_a_misfit_is_a_warning() -> None:
     """A stage that cannot fit stands out, with what would make it fit."""
-    found = dossier(given_answers(**BATCH, p99="190us"))
+    found = dossier(given_answers(**BATCH, p99="300us"))
     assert found.plan is not None
     if not found.plan.misfits:
         from groundplan.plan import Misfit

@@ -285,8 +285,8 @@ AVERAGED = "freshness.requests: whoever was not gets an average, and it says whi
             _no_reasons,
             {
                 SCORES,
-                "interpretability.level: explain: every answer whose decision needs reasons has "
-                "them",
+                "interpretability.level: explain: every scored answer whose decision needs reasons "
+                "has them",
             },
         ),
         (_foreign, {"candidates.per_request: 1 scored for each request"}),

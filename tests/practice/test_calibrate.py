@@ -1,9 +1,14 @@
 """Calibrating: what is measured, what is left out, what is kept."""
 
+import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import lmdb
 import msgspec
 import numpy as np
 import pytest
@@ -13,10 +18,10 @@ import groundplan
 from groundplan.cli.calibrate import calibrate as command
 from groundplan.cli.decide import decide
 from groundplan.decision import Cost, Costs, load_costs, reference_costs
-from groundplan.decision.calibrated import own, place, processor
+from groundplan.decision.calibrated import own, place, processor, reserved
 from groundplan.decision.costs import FURTHER, ROWS
 from groundplan.errors import EngineError, ProjectError
-from groundplan.practice.calibrate import calibrate, compare, vectors
+from groundplan.practice.calibrate import calibrate, compare, lookups, trees, vectors
 from groundplan.practice.calibrate.calibration import MEASURES, measured
 from groundplan.practice.calibrate.measure import LEAST, ROUNDS, Clock, Measure, Timing
 
@@ -42,8 +47,11 @@ def first(row: str) -> Measure:
 
 @pytest.fixture(scope="module")
 def table() -> Costs:
-    """What calibrating the cheap rows gives, all at once."""
-    return calibrate(silent, CHEAP, 0.01)
+    """What calibrating the cheap rows gives, all at once, of smaller stores and less training."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in ((lookups, "LISTS"), (lookups, "SCORES"), (trees, "ROWS")):
+            patch.setattr(module, name, 2_000)
+        return calibrate(silent, CHEAP, 0.01)
 
 
 # The clock
@@ -151,7 +159,10 @@ def test_what_needs_a_library_is_marked() -> None:
     assert need._replace(needs=("msgspec",)).missing == []
 
 
-@pytest.mark.parametrize("error", [EngineError("no recall"), OSError("disk full"), MemoryError()])
+@pytest.mark.parametrize(
+    "error",
+    [EngineError("no recall"), OSError("disk full"), MemoryError(), lmdb.DiskError("disk full")],
+)
 def test_what_fails_is_marked_and_the_rest_goes_on(error: Exception) -> None:
     """A full disk costs one row, not the two minutes."""
 
@@ -160,6 +171,20 @@ def test_what_fails_is_marked_and_the_rest_goes_on(error: Exception) -> None:
 
     found = measured(Measure("pair", "a step", run, ()), QUIET)
     assert found == f"failed: {str(error) or 'MemoryError'}"
+
+
+def test_a_row_that_fails_now_is_not_kept_from_before(
+    table: Costs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A figure that could not be measured again is the reference's, and says why."""
+
+    def run(clock: Clock) -> Timing:
+        raise OSError("disk full")
+
+    monkeypatch.setitem(MEASURES, "requests", (first("json_in")._replace(run=run),))
+    again = calibrate(silent, ["json_in"], 0.01, table)
+    assert again.left["json_in"] == "failed: disk full"
+    assert "json_in" not in again.rows
 
 
 def test_an_unknown_row_is_refused() -> None:
@@ -201,7 +226,7 @@ def test_ratios_stand_beside_the_reference(table: Costs) -> None:
     assert list(lines) == [*ROWS, *FURTHER]
     assert (lines["http"].ratio, lines["http"].why) == (2.0, "")
     assert (lines["pair"].mine, lines["pair"].ratio) == (None, None)
-    assert lines["pair"].why == "not measured (needs torch)"
+    assert lines["pair"].why == "needs torch"
     assert lines["pair"].reference == reference.us("pair")
     assert lines["vector_exact"].why == "measured in another way than the reference"
 
@@ -234,6 +259,7 @@ def test_the_command_measures_keeps_shows_and_forgets(run: Any) -> None:
     assert f"written to {path}" in shown.stderr
     assert "dense layers: done" in shown.stderr
     assert "your calibration (1 of 19 rows" in shown.stdout
+    assert "not asked for: http, lookup, " in shown.stdout
     assert load_costs(path).rows["linear_single"].source is None
     decided = run(decide, FRAUD).output
     assert "costs: your calibration (1 of 19 rows" in decided
@@ -249,10 +275,43 @@ def test_comparing_shows_what_is_there(run: Any, monkeypatch: pytest.MonkeyPatch
     before = own()
     shown = run(command, "--compare")
     assert "written" not in shown.stderr
-    assert "not measured (not asked for)" in shown.stdout
+    assert "not asked for" in shown.stdout
     found = msgspec.json.decode(run(command, "--compare", "--json").stdout)
     assert found["costs"]["rows"]["json_in"]["value"] == before.us("json_in")  # type: ignore[union-attr]
     assert next(line for line in found["compared"] if line["row"] == "json_in")["mine"]
     assert own() is before
     monkeypatch.setenv("GROUNDPLAN_COSTS", "reference")
     assert "decisions use that table" in run(command, "--compare").stdout
+
+
+def test_one_measures_at_a_time_and_a_stopped_one_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second one is refused before it disturbs; Ctrl-C ends the first, and no row is written."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    calibrating = [sys.executable, "-m", "groundplan", "calibrate", "--seconds", "0.01"]
+    rows = ("--only", "json_in", "--only", "text_match")
+    with subprocess.Popen(
+        [*calibrating, *rows], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:  # the first group is done, and the second takes seconds
+            if line == "requests: done\n":
+                break
+        with pytest.raises(EngineError, match="another `groundplan calibrate`"), reserved():
+            pass
+        process.send_signal(signal.SIGINT)
+        out, said = process.communicate()
+    assert process.returncode == 130
+    assert said == "\nstopped: nothing is written, and the table is as it was\n"
+    assert out == ""
+    assert os.listdir(tmp_path / "groundplan") == []
+    with reserved():
+        pass
+
+
+def test_a_cache_that_cannot_be_written_costs_no_measuring(run: Any, tmp_path: Path) -> None:
+    """It is named before anything is measured, not two minutes later."""
+    (tmp_path / "cache").touch()
+    with pytest.raises(EngineError, match="XDG_CACHE_HOME"):
+        run(command, "--only", "no_row")

@@ -117,6 +117,26 @@ def test_a_second_schedule_is_told_who_runs(tmp_path: Path) -> None:
         pass
 
 
+def test_the_lock_of_what_a_job_left_names_whose_it_was(tmp_path: Path) -> None:
+    """A holder that ended while something it started runs on is still the one that is named."""
+    with single(tmp_path, "groundplan build") as lock:
+        left = subprocess.Popen(["sleep", "60"], pass_fds=(lock,))
+    try:
+        refusal = pytest.raises(EngineError, match=f"process {os.getpid()}, groundplan build")
+        with refusal, single(tmp_path, "groundplan score"):
+            raise AssertionError
+    finally:
+        left.kill()
+        left.wait()
+
+
+def test_a_log_that_is_removed_ends_nothing(tmp_path: Path) -> None:
+    """Somebody tidies up while a command runs: it goes on, and its code counts."""
+    script = f"echo begun; rm {tmp_path}/job.log; sleep 0.5; touch {tmp_path}/ended; exit 3"
+    assert ran(tmp_path, script) == (3, "")
+    assert (tmp_path / "ended").exists()
+
+
 def test_a_run_by_hand_waits_for_another(tmp_path: Path) -> None:
     """Two short holders take turns."""
     entered = threading.Event()

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from cronsim import CronSim
 
@@ -106,6 +107,20 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("scheduler", DEFINITIONS)
+def test_the_name_of_a_system_stays_a_name(tmp_path: Path, scheduler: str) -> None:
+    """A name with line ends and slashes begins no line of its own, and no file elsewhere."""
+    name = "../up\n* * * * * touch /tmp/mine\n[Service]\nimport nothing"
+    given = msgspec.structs.replace(made(tmp_path, score="0 3 * * *"), system=name)
+    for file, text in DEFINITIONS[scheduler](given).items():
+        assert "/" not in file
+        assert "\n" not in file
+        assert not re.search(r"^(\* \* \* |import nothing)", text, re.MULTILINE)
+        assert text.count("\n[Service]") == file.endswith(".service")
+    usual = made(tmp_path, score="0 3 * * *")
+    assert all("churn" in file for file in DEFINITIONS[scheduler](usual))
+
+
 @pytest.mark.parametrize(("missed", "persistent"), [("run", "true"), ("skip", "false")])
 def test_a_timer_makes_up_for_missed_runs_where_they_are_run(
     tmp_path: Path, missed: str, persistent: str
@@ -164,7 +179,6 @@ def test_a_dag_runs_its_command_and_tells_a_no_from_an_error(
     tasks: list[Any] = []
     _airflow(monkeypatch, dags, tasks)
     given = table(tmp_path)
-    given.home.mkdir(parents=True)
     ((name, text),) = DEFINITIONS["airflow"](given).items()
     (tmp_path / name).write_text(text)
     found = runpy.run_path(str(tmp_path / name))
@@ -199,3 +213,43 @@ def test_a_dagster_file_is_python_that_names_each_job(tmp_path: Path) -> None:
     assert values["JOBS"] == {name: (cron, [command]) for name, cron in CRONS.items()}
     assert values["FOLDER"] == str(given.file.parent)
     assert values["TIMEOUT"] == 7_200
+
+
+class _Thing:
+    """Stands for what Dagster is told with, and does nothing."""
+
+    EXPONENTIAL = RUNNING = None
+
+    def __init__(self, **options: Any) -> None:
+        vars(self).update(options)
+
+
+class _Failure(Exception):
+    """Stands for Dagster's."""
+
+    def __init__(self, says: str, *, allow_retries: bool) -> None:
+        super().__init__(says, allow_retries)
+
+
+def test_a_dagster_op_runs_its_command_in_a_fresh_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The printed file, run as it is, with a few names in Dagster's place, which is too large."""
+    module = types.ModuleType("dagster")
+    told = ("Backoff", "DefaultScheduleStatus", "Definitions", "RetryPolicy", "ScheduleDefinition")
+    vars(module).update(
+        dict.fromkeys([*told, "in_process_executor"], _Thing),
+        Failure=_Failure,
+        **dict.fromkeys(("job", "op"), lambda **_: lambda made: made),
+    )
+    monkeypatch.setitem(sys.modules, "dagster", module)
+    given = table(tmp_path)
+    ((name, text),) = DEFINITIONS["dagster"](given).items()
+    (tmp_path / name).write_text(text)
+    found = runpy.run_path(str(tmp_path / name))
+    said: list[str] = []
+    context = types.SimpleNamespace(log=types.SimpleNamespace(info=said.append))
+    found["run"](context, [[sys.executable, "-c", "print('scored')"]])
+    assert said == ["scored"]
+    with pytest.raises(_Failure, match=r"an honest no: drift.*False"):
+        found["run"](context, [[sys.executable, "-c", "print('drift'); raise SystemExit(2)"]])

@@ -9,6 +9,7 @@ import pytest
 from groundplan.constraints import Schedule
 from groundplan.errors import EngineError
 from groundplan.schedule import state
+from groundplan.schedule.attempt import Ended
 from groundplan.schedule.scheduler import LOGS, RETRIES, Age, Scheduler
 from groundplan.schedule.state import State
 from groundplan.schedule.timetable import Timetable
@@ -137,6 +138,121 @@ def test_a_delta_run_that_cannot_be_made_is_made_in_full_at_once(tmp_path: Path)
     assert world.ran[1][1] - world.ran[0][1] <= MINUTE
 
 
+def ending(
+    table: Timetable, world: Pretended, ended: Ended, signals: int, said: list[str] | None = None
+) -> Scheduler:
+    """A scheduler whose runs all end in one way, and are told to stop so often meanwhile."""
+
+    def attempt(command: tuple[str, ...], log: Path, timeout: int, **rest: object) -> Ended:
+        world.attempt(command, log, timeout, **rest)
+        for _ in range(signals):
+            one.stop()
+        return ended
+
+    lines = [] if said is None else said
+    one = Scheduler(table, 0, lines.append, None, world.clock, attempt)
+    return one
+
+
+def test_no_full_run_begins_after_a_signal(tmp_path: Path) -> None:
+    """Told to stop during a delta run that fails: nothing more starts, and the run stays due."""
+    whole = made(tmp_path, score="0 3 * * *")
+    job = msgspec.structs.replace(whole.jobs[0], command=("score", "--delta"), otherwise=("score",))
+    table = msgspec.structs.replace(whole, jobs=(job,))
+    world = Pretended(at("2027-01-01T00:00"))
+    scheduler(table, world).once()
+    world.time = at("2027-01-01T04:00")
+    (outcome,) = ending(table, world, Ended(1), signals=1).once()
+    assert (world.commands, outcome.attempts) == ([("score", "--delta")], 1)
+    run(table, world, "2027-01-01T05:00")
+    assert [when for _, when in world.ran] == [at("2027-01-01T04:00"), world.ran[1][1]]
+    assert len(world.ran) == 2  # the next scheduler's
+
+
+@pytest.mark.parametrize("code", [0, 2])
+def test_a_run_that_ended_after_a_signal_is_done(tmp_path: Path, code: int) -> None:
+    """What ended with a yes or a no while the schedule was told to stop is not run again."""
+    table = made(tmp_path, score="0 3 * * *")
+    world = Pretended(at("2027-01-01T00:00"))
+    scheduler(table, world).once()
+    world.time = at("2027-01-01T04:00")
+    ending(table, world, Ended(code), signals=1).once()
+    assert scheduler(table, world).once() == []
+
+
+def test_a_run_that_was_stopped_stays_due(tmp_path: Path) -> None:
+    """The second signal ends the command: the next scheduler runs it for the same time."""
+    table = made(tmp_path, score="0 3 * * *")
+    world = Pretended(at("2027-01-01T00:00"))
+    scheduler(table, world).once()
+    world.time = at("2027-01-01T04:00")
+    (first,) = ending(table, world, Ended(-15, "stopped"), signals=2).once()
+    assert (first.says, first.attempts) == ("was stopped with the schedule", 1)
+    (again,) = scheduler(table, world).once()
+    assert (again.due, again.code) == (at("2027-01-01T03:00"), 0)
+
+
+def test_a_run_past_its_time_limit_is_not_tried_again(tmp_path: Path) -> None:
+    """What took too long once would again: its next time comes first."""
+    table = made(tmp_path, score="0 3 * * *")
+    world = Pretended(at("2027-01-01T00:00"))
+    scheduler(table, world).once()
+    world.time = at("2027-01-01T04:00")
+    (outcome,) = ending(table, world, Ended(-15, "timeout"), signals=0).once()
+    assert "its time limit" in outcome.says
+    assert len(world.ran) == outcome.attempts == 1
+    assert scheduler(table, world).once() == []
+
+
+def test_a_full_disk_alarms_once_and_stops_nothing(tmp_path: Path) -> None:
+    """Where neither state nor log can be written, that is said, the alarm rings, jobs are tried."""
+    rung = tmp_path / "rung"
+    command = f'echo "$GROUNDPLAN_JOB" >> {rung}'
+    table = made(tmp_path, rules=Schedule(alarm=command), score="0 * * * *")
+    world = Pretended(at("2027-01-01T00:30"))
+    said: list[str] = []
+    running = scheduler(table, world, said)
+    kept = table.home.rename(tmp_path / "kept")
+    table.home.touch()  # a file in the folder's place: everything in it fails
+    world.until = at("2027-01-01T01:30")
+    running.run()
+    assert sum("state.json cannot be written" in line for line in said) == 1
+    assert rung.read_text().splitlines() == ["state", "score"]
+    assert any("cannot be run" in line for line in said)
+    table.home.unlink()
+    kept.rename(table.home)
+    running.signals, world.until = 0, at("2027-01-01T03:30")
+    running.run()
+    assert [job for job, _ in world.ran] == ["score", "score"]
+    assert state.read(table.home).last["score"].code == 0
+
+
+def test_an_age_that_cannot_be_seen_alarms_once_and_stops_nothing(tmp_path: Path) -> None:
+    """Whatever a store raises is said once, rings once, and again only after it was seen."""
+    rung = tmp_path / "rung"
+    table = made(tmp_path, rules=Schedule(alarm=f"echo x >> {rung}"), score="0 3 * * *")
+    world = Pretended(at("2027-01-01T00:00"))
+
+    def as_of() -> int:
+        if world.time // HOUR % 2:
+            raise RuntimeError("the driver's own")
+        return world.time
+
+    said = run(table, world, "2027-01-01T04:30", Age(as_of, DAY))
+    assert sum("cannot be seen: the driver's own" in line for line in said) == 2
+    assert len(rung.read_text().splitlines()) == 2
+    assert len(world.ran) == 1
+
+
+def test_an_alarm_that_cannot_be_started_stops_nothing(tmp_path: Path) -> None:
+    """Where even the shell does not start, that is a line."""
+    table = made(tmp_path, rules=Schedule(alarm="x" * 3_000_000), score="0 3 * * *")
+    world = Pretended(at("2027-01-01T00:00"), codes={"score": [2]})
+    said = run(table, world, "2027-01-02T12:00")
+    assert any("the alarm cannot be started" in line for line in said)
+    assert len(world.ran) == 2
+
+
 def test_tries_end_where_the_next_time_comes_first(tmp_path: Path) -> None:
     """A job of every 5 minutes that always fails is never tried beside its own next time."""
     table = made(tmp_path, score="*/5 * * * *")
@@ -171,6 +287,41 @@ def test_a_clock_that_was_far_ahead_does_not_stop_the_schedule(tmp_path: Path) -
     world = Pretended(at("2027-01-01T00:00"))
     run(table, world, "2027-01-01T12:00")
     assert len(world.ran) == 1
+
+
+@pytest.mark.parametrize("during", ["idle", "running", "waiting"])
+def test_a_clock_that_is_put_back_does_not_stop_the_schedule(tmp_path: Path, during: str) -> None:
+    """Jobs and the look at the scores' age go on at the new time, whatever went on meanwhile."""
+    table = made(tmp_path, score="0 * * * *")
+    world, back, looks = Pretended(at("2027-01-01T00:30")), at("2026-12-31T20:30"), [0]
+    when = at("2027-01-01T05:30") if during == "idle" else at("2027-01-01T05:00")
+    sleep, attempt = world.sleep, world.attempt
+    turned: list[int] = []
+
+    def turn() -> bool:
+        if world.time < when or turned:
+            return False
+        turned.append(len(world.ran))
+        world.time = back
+        return True
+
+    def slept(seconds: float) -> None:
+        if during == "running" or not turn():
+            sleep(seconds)
+
+    def tried(command: tuple[str, ...], log: Path, timeout: int, **rest: object) -> Ended:
+        ended = attempt(command, log, timeout, **rest)
+        if during == "running":
+            turn()
+        failed = during == "waiting" and world.time >= when
+        return Ended(1) if failed else ended
+
+    world.sleep, world.attempt = slept, tried  # type: ignore[method-assign]
+    world.until = at("2027-01-01T06:30")
+    told = scheduler(table, world, age=Age(lambda: looks.append(world.time), DAY))
+    told.run()
+    assert world.ran[turned[0]][1] <= at("2026-12-31T21:01")
+    assert any(back <= look <= back + 3 * MINUTE for look in looks)
 
 
 def test_once_runs_what_is_due_and_ends(tmp_path: Path) -> None:

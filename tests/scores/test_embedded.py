@@ -98,6 +98,7 @@ KEYS = st.one_of(
         st.integers(0, 300),
     ),
     st.lists(st.text(max_size=40), unique=True, max_size=300),
+    st.lists(st.text(min_size=80, max_size=300), unique=True, max_size=20),
 )
 
 
@@ -122,6 +123,29 @@ def test_it_answers_as_a_dict_would(
             assert found is None if row is None else agrees(found, row, "v1")
         store.verify("v1")
         store.close()
+
+
+@pytest.mark.parametrize("key", ["%", "%c", "%d", "%s", b"%", b"%c", None, 1.5, (), (1,), [1]])
+def test_what_is_no_key_was_not_scored(key: Any, tmp_path: Path) -> None:
+    """A key of another type has no answer, also where the type has a remainder of its own."""
+    store = EmbeddedScores(tmp_path)
+    for kind, made in (("int", OLD), ("str", rows([str(n) for n in range(40)]))):
+        publish(store, kind, made, kind)  # type: ignore[arg-type]  # one of both
+        assert store.get(key) is None
+        assert store.get_many([key]) == [None]
+
+
+@pytest.mark.parametrize("length", [0, 1, 254, 255, 256, 257, 1_000])
+def test_texts_of_any_length_are_keys(length: int, tmp_path: Path) -> None:
+    """Texts around the longest that a record holds as it is are found, and their neighbours not."""
+    store = EmbeddedScores(tmp_path)
+    long = ["a" * length, "b" * length, "\u00e9" * length] if length else [""]
+    made = rows([*long, *(f"{n}" for n in range(50))])
+    publish(store, "v1", made, "str")
+    answers(store, "v1", made)
+    for key in long:
+        others = {key + "a", key[:-1], key[:-1] + "c", key + "\0"} - set(long)
+        assert not any(map(store.get, others))
 
 
 def test_keys_that_fall_into_one_bucket_are_spread(tmp_path: Path) -> None:
@@ -155,10 +179,11 @@ def test_texts_of_one_hash_are_told_apart(tmp_path: Path, monkeypatch: pytest.Mo
     for room in ("writer", "lookup"):
         monkeypatch.setattr(f"groundplan.scores.{room}.xxh3_64_intdigest", len)
     store = EmbeddedScores(tmp_path)
-    made = rows([f"{n:03d}" for n in range(300)] + ["", "a", "ab"])
+    long = [letter * 300 for letter in "abc"]
+    made = rows([f"{n:03d}" for n in range(300)] + ["", "a", "ab", *long])
     publish(store, "v1", made, "str")
     answers(store, "v1", made)
-    assert all(store.get(key) is None for key in ("300", "b", "abcd", "00"))
+    assert all(store.get(key) is None for key in ("300", "b", "abcd", "00", "d" * 300))
     with pytest.raises(InputError, match="'007' stands twice"):
         load(store, "v2", [*made, Row("007", 0.5)], "str")
 
@@ -265,7 +290,7 @@ def test_a_file_of_another_format_says_so(tmp_path: Path) -> None:
         return head + bytes(data[HEAD.size : at]) + meta
 
     damaged(tmp_path, later)
-    with pytest.raises(EngineError, match="has format 9 and this program reads 1"):
+    with pytest.raises(EngineError, match="has format 9 and this program reads 2"):
         EmbeddedScores(tmp_path).verify("v1")
 
 

@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from starlette.requests import Request
 
 from endpoint import Answered, get, post, read, serving
 from groundplan.errors import EngineError, InputError
 from groundplan.serving.breaker import Open
 from groundplan.serving.connection import Limits
-from groundplan.serving.http import BODY, Call, read_body
+from groundplan.serving.http import BODY, Call, Got, read_body
 from groundplan.serving.stages import Refused
 
 DATE = b"date"
@@ -173,6 +174,42 @@ def test_every_kind_of_answer(case: Case, short: bool) -> None:
     assert b"secret" not in answer.body
     if case.status != 200:
         assert json.loads(answer.body)["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "after", "connection"),
+    [
+        (InputError("id", "there is none"), 404, None, None),
+        (EngineError("/secret/path is damaged"), 503, b"1", None),
+        (OSError("/secret/path"), 503, b"1", None),
+        (ZeroDivisionError("/secret/path"), 500, None, b"close"),
+    ],
+)
+def test_a_get_that_fails_says_so(
+    error: Exception, status: int, after: bytes | None, connection: bytes | None
+) -> None:
+    """What cannot be read now is a 503, and a connection that is closed is announced as closed."""
+
+    def fail(_: Request) -> Got:
+        raise error
+
+    async def run() -> tuple[Answered, bool]:
+        async with serving(echo, gets={"/told": fail}) as server:
+            reader, writer = await server.connect()
+            writer.write(get(b"/told"))
+            first = await read(reader)
+            writer.write(get(b"/metrics"))
+            try:
+                return first, (await read(reader)).status == 200
+            except (asyncio.IncompleteReadError, ConnectionError):
+                return first, False
+
+    answer, goes_on = asyncio.run(run())
+    found = answer.headers.get(b"retry-after"), answer.headers.get(b"connection")
+    assert (answer.status, *found) == (status, after, connection)
+    assert goes_on is (connection is None)
+    assert b"secret" not in answer.body
+    assert json.loads(answer.body)["error"]["message"]
 
 
 def test_the_short_way_is_taken_by_plain_posts_only() -> None:

@@ -147,6 +147,20 @@ def test_tables_of_several_builds_are_one(tmp_path: Path) -> None:
     assert table(tmp_path / "nothing").num_rows == 0
 
 
+def test_what_is_not_the_logs_is_left_alone(tmp_path: Path) -> None:
+    """Notes of somebody else in its folder are neither read, nor archived, nor removed."""
+    names = ("notes.parquet", "notes-1.journal", "a-b-c-d.parquet", ".DS_Store", ".x.journal")
+    for name in names:
+        (tmp_path / name).write_bytes(b"mine")
+    log = Log(tmp_path, ("a",), retention=Retention(size=0))
+    log.append(prediction(1, 1.0))
+    assert [row.at for row in read(tmp_path)] == [1]
+    log.close()
+    assert find(tmp_path, "1") is None  # removed, since nothing may be kept
+    assert table(tmp_path).num_rows == 0
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted(names)
+
+
 def _journal(folder: Path, count: int) -> Path:
     """A journal as a killed process leaves it."""
     folder.mkdir(exist_ok=True)
@@ -471,3 +485,25 @@ def test_archivers_and_writers_leave_each_other_alone(tmp_path: Path) -> None:
     log.close()
     assert [row.at for row in read(tmp_path)] == list(range(3_000))
     assert segments(tmp_path)
+
+
+@pytest.mark.parametrize("size", [600, 1_500, 1 << 16])
+def test_rows_that_come_together_are_read_as_if_one_by_one(size: int, tmp_path: Path) -> None:
+    """Many rows at once are in the log in their order, also where a journal ends among them."""
+    sent = [
+        [Taken(at=10 * turn + n, event=b"{%d}" % n, build="b" * n) for n in range(turn)]
+        for turn in range(12)
+    ]
+    for name in ("one", "many"):
+        log = Log(tmp_path / name, size=size)
+        for some in sent:
+            if name == "many":
+                log.extend(some)
+            else:
+                for row in some:
+                    log.append(row)
+        log.close()
+        with pytest.raises(OSError, match="is closed"):
+            log.extend([])
+    assert list(read(tmp_path / "many")) == list(read(tmp_path / "one"))
+    assert list(read(tmp_path / "many")) == [row for some in sent for row in some]

@@ -72,6 +72,22 @@ def test_requests_go_on_when_a_process_is_killed(tmp_path: Path) -> None:
     assert "process 0 ended (SIGKILL): it is started again" in errors.read_text()
 
 
+def test_a_process_that_cannot_be_started_is_tried_again(tmp_path: Path) -> None:
+    """Where the machine refuses a process, that is told, and the next try finds it mended."""
+    errors, python = tmp_path / "errors", tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o700)
+    with door(errors, processes=2, python=str(python)) as client:
+        first = both(client)
+        victim = min(first)
+        python.rename(tmp_path / "away")
+        os.kill(victim, signal.SIGKILL)
+        until(lambda: "cannot be started, and is tried again" in errors.read_text())
+        assert {ask(client) for _ in range(4)} == first - {victim}
+        (tmp_path / "away").rename(python)
+        until(lambda: len(both(client)) == 2)
+
+
 def test_a_connection_that_a_dying_process_never_took_is_answered_by_another() -> None:
     """What was handed to a process that hangs, and then dies, is not lost with it."""
     with door(processes=2) as client, ThreadPoolExecutor(8) as pool:
@@ -142,5 +158,7 @@ def test_a_process_that_cannot_start_ends_the_server(code: str) -> None:
     listener = server.bind(0)
     with listener, pytest.raises(EngineError, match="ended while it started"):
         supervise([sys.executable, "-c", code], listener, 2, lambda _: None)
+    with server.bind(0) as other, pytest.raises(EngineError, match=r"cannot be started: .*nowhere"):
+        supervise(["/nowhere/python"], other, 2, lambda _: None)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))  # and leaves no handler or loop behind that fails here

@@ -62,7 +62,7 @@ def _pairs(
     text: str, known: tuple[str, ...], option: str, example: str
 ) -> list[tuple[str, str, str]]:
     """Each name, its amount, and what is wrong with the name; empty where nothing is."""
-    found = []
+    found: list[tuple[str, str, str]] = []
     for part in text.split(","):
         name, equals, amount = (piece.strip() for piece in part.partition("="))
         problem = ""
@@ -70,6 +70,8 @@ def _pairs(
             near = closest(name, known) or known[0]
             rule = f"{option} takes {', '.join(known)}, each as NAME=NUMBER"
             problem = f"{part.strip()}: {rule}; write {near}={amount or example}"
+        elif any(name == other for other, _, _ in found):
+            problem = f"{part.strip()}: {option} has {name} already; say it once"
         found.append((name, amount, problem))
     return found
 

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -184,8 +185,9 @@ def _show(inquiry: Inquiry, made: list[Step], answers: Answers | None, file: Pat
     from groundplan.cli.tables import console
 
     out = console()
-    for one in made:
-        steps.step(out, one)
+    for last, one in pairwise((None, *made)):
+        if one is not None:
+            steps.step(out, one, last=last)
     out.print(f"\nwrote {file}")
     steps.end(out, inquiry, answers, file)
 

@@ -1,15 +1,19 @@
 """`groundplan calibrate`: what the steps of an architecture cost on this machine."""
 
 import os
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
 
 import click
 
 from groundplan.cli.arguments import json_option
-from groundplan.decision.calibrated import VARIABLE, forget, own, save, stale
-from groundplan.decision.costs import Costs, reference
+from groundplan.decision.calibrated import VARIABLE, forget, own, reserved, save, stale
+from groundplan.decision.costs import NOT_ASKED, Costs, reference
 from groundplan.errors import ProjectError
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_READERS = ("transformers", "llama_cpp")
 
 
 @click.command()
@@ -21,6 +25,14 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     help="Measure this row and keep the others; repeatable.",
 )
 @click.option(
+    "--model",
+    "paths",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Measure this model for its rows and keep the others; repeatable.",
+)
+@click.option(
     "--seconds",
     type=click.FloatRange(0.01, 60),
     default=0.75,
@@ -30,7 +42,12 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 @click.option("--forget", "forgotten", is_flag=True, help="Delete the table; use the reference.")
 @json_option
 def calibrate(
-    compare: bool, only: tuple[str, ...], seconds: float, forgotten: bool, as_json: bool
+    compare: bool,
+    only: tuple[str, ...],
+    paths: tuple[Path, ...],
+    seconds: float,
+    forgotten: bool,
+    as_json: bool,
 ) -> None:
     """Measure this machine, so that decisions and plans count with its figures.
 
@@ -39,9 +56,15 @@ def calibrate(
     quiet machine. What needs a library that is not installed is marked, and its figure comes from
     the reference that ships with Groundplan.
 
-    The table is kept in your cache. From then on `groundplan decide`, `groundplan plan` and
-    `groundplan build` use it and say so. GROUNDPLAN_COSTS=reference uses the reference
-    nevertheless, as tests and other machines do; GROUNDPLAN_COSTS=FILE uses that table.
+    The table is kept in your cache, once all is measured. From then on `groundplan decide`,
+    `groundplan plan` and `groundplan build` use it and say so. GROUNDPLAN_COSTS=reference uses the
+    reference nevertheless, as tests and other machines do; GROUNDPLAN_COSTS=FILE uses that table.
+
+    Networks have public sizes and random weights. With --model, one that you have takes their
+    place: a decoder for the rows token and prompt_token, an encoder for encoder, a cross-encoder
+    for pair. PATH is a Hugging Face folder, read by Transformers, or a GGUF file, read by
+    llama.cpp, where those are installed. Its figures stay when all is measured again, until --only
+    names the row.
 
     With --compare, a table that is there already is shown and nothing is measured.
 
@@ -50,18 +73,25 @@ def calibrate(
       groundplan calibrate
       groundplan calibrate --compare
       groundplan calibrate --only gbm_row --only lookup
+      groundplan calibrate --model models/qwen2.5-0.5b
     """
     if forgotten:
         path = forget()
         click.echo(f"{path} is deleted" if path else "there is no table of your own")
         return
-    known = _known()
-    if known is None or only or not compare:
-        known = _measured(only, seconds, known)
-    if as_json:
-        _print_json(known, compare)
-    else:
-        _print(known, compare)
+    show = _print_json if as_json else _print
+    if compare and not only and not paths and (known := _known()):
+        show(known, compare)
+        return
+    with reserved():
+        try:
+            costs = _measured(only, paths, seconds)
+        except KeyboardInterrupt:
+            click.echo("\nstopped: nothing is written, and the table is as it was", err=True)
+            raise SystemExit(130) from None
+        # Before it is written: a disk that has filled up meanwhile does not cost the figures.
+        show(costs, compare)
+        click.echo(f"written to {save(costs)}", err=True)
 
 
 def _known() -> Costs | None:
@@ -72,22 +102,19 @@ def _known() -> Costs | None:
         return None
 
 
-def _measured(only: tuple[str, ...], seconds: float, before: Costs | None) -> Costs:
+def _measured(only: tuple[str, ...], paths: tuple[Path, ...], seconds: float) -> Costs:
     # One thread, as the table says; they are read when NumPy and PyTorch are first imported.
     for name in _THREADS:
         os.environ[name] = "1"
     from groundplan.cli.progress import progress
     from groundplan.practice.calibrate import calibrate as measure
-    from groundplan.practice.calibrate import calibration
+    from groundplan.practice.calibrate import calibration, models
 
-    warning = calibration.busy()
+    named = models(paths)
+    if warning := calibration.busy():
+        click.echo(warning, err=True)
     with progress() as report:
-        costs = measure(report, only, seconds, before)
-    path = save(costs)
-    for said in (warning, f"written to {path}"):
-        if said:
-            click.echo(said, err=True)
-    return costs
+        return measure(report, only, seconds, _known(), named)
 
 
 def _print_json(costs: Costs, compared: bool) -> None:
@@ -132,17 +159,30 @@ def _print(costs: Costs, compared: bool) -> None:
                     line.what if line.mine else line.why,
                 )
                 for line in lines
+                if costs.left.get(line.row) != NOT_ASKED
             ],
             right=("median", "quartiles"),
             wide=("what",),
         )
-        if "token" not in costs.left:
-            per_second = 1e6 / costs.us("token")
-            out.print(f"one thread generates {per_second:.3g} tokens per second (token)")
+        if rest := [row for row, why in costs.left.items() if why == NOT_ASKED]:
+            out.print(f"not asked for: {', '.join(rest)}", style="dim", markup=False)
+    for line in _speeds(costs):
+        out.print(line, markup=False)
     for line in stale(costs):
         out.print(line, style="yellow")
     if chosen := os.environ.get(VARIABLE):
         out.print(f"{VARIABLE}={chosen} is set: decisions use that table", style="yellow")
+
+
+def _speeds(costs: Costs) -> Iterator[str]:
+    """Tokens per second, and whose; and how to have those of another model."""
+    for row, verb in (("token", "generates"), ("prompt_token", "reads")):
+        if row not in costs.left:
+            whose = costs.rows[row].model or "a decoder of GPT-2's size"
+            speed = _digits(1e6 / costs.us(row))
+            yield f"{row}: {whose} {verb} {speed} tokens per second on one thread"
+    if any(map(find_spec, _READERS)) and not any(cost.model for cost in costs.rows.values()):
+        yield "a model of your own instead: groundplan calibrate --model PATH (folder or GGUF file)"
 
 
 def _us(value: float | None) -> str:
@@ -156,7 +196,7 @@ def _us(value: float | None) -> str:
 
 
 def _digits(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _spread(spread: tuple[float, float] | None) -> str:

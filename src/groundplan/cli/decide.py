@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from groundplan.cli.arguments import json_option, project_argument
-from groundplan.decision import PATTERNS, current_costs, report
+from groundplan.constraints import FIELDS
+from groundplan.decision import PATTERNS, conflicts, current_costs, report
 from groundplan.decision.calibrated import footer
 from groundplan.project import Project
-from groundplan.units import duration, show_duration
 
 
 @click.command()
@@ -33,6 +33,7 @@ def decide(project: Project, as_json: bool) -> None:
 
 
 def _print(project: Project, found: dict[str, Any]) -> None:
+    from groundplan.cli.conflict import print_conflicts
     from groundplan.cli.tables import console, heading, table
 
     out = console()
@@ -62,16 +63,6 @@ def _print(project: Project, found: dict[str, Any]) -> None:
             ],
             wide=("because",),
         )
-    for conflict in found["conflicts"]:
-        heading(out, f"These cannot hold together: {', '.join(conflict['answers'])}")
-        for because in conflict["because"]:
-            out.print(f"- {because}")
-        table(
-            out,
-            ("nearest change", "from", "to", "decides"),
-            [_change(change) for change in conflict["nearest"]],
-        )
-    if pattern:
         heading(out, "What would change the decision")
         single = [flip for flip in found["flips"] if isinstance(flip["answer"], str)]
         pairs = len(found["flips"]) - len(single)
@@ -81,6 +72,9 @@ def _print(project: Project, found: dict[str, Any]) -> None:
             out.print("no single answer")
         if pairs:
             out.print(f"and {pairs} pairs of answers: --json lists them")
+    else:
+        sets = conflicts(project.answers, current_costs())
+        print_conflicts(out, project.answers, sets, reasons=False)  # the rulings above have them
     out.print("\n" + "\n".join(footer(current_costs())), style="dim", markup=False)
 
 
@@ -93,22 +87,12 @@ def _words(text: str) -> str:
 
 
 def _change(change: dict[str, Any]) -> tuple[str, ...]:
-    def shown(value: Any) -> str:
-        values = value if isinstance(value, list) else [value]
-        return "\n".join("not stated" if v is None else _value(v) for v in values)
-
-    return (
-        shown(change["answer"]),
-        shown(change["from"]),
-        shown(change["to"]),
-        change["pattern"] or "conflict",
-    )
+    """A row of the flips of one answer."""
+    key, decides = change["answer"], change["pattern"] or "conflict"
+    return (key, *(_spoken(key, change[end]) for end in ("from", "to")), decides)
 
 
-def _value(value: Any) -> str:
-    """A value as people read it; the last one before a round duration is `under` that."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str) and value.endswith("999us"):
-        return f"under {show_duration(duration(value) + 1)}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+def _spoken(key: str, plain: Any) -> str:
+    from groundplan.plan.difference import spoken
+
+    return spoken(key, None if plain is None else FIELDS[key].kind.read(plain))

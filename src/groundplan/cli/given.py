@@ -9,7 +9,7 @@ from groundplan.constraints import FIELDS
 from groundplan.constraints.draft import values_in
 from groundplan.constraints.file import literal
 from groundplan.constraints.kind import RefusedError, closest
-from groundplan.constraints.question import ASKED_BY_KEY, Asked
+from groundplan.constraints.question import ASKED_BY_KEY, OF_LABELS, Asked
 from groundplan.constraints.spoken import Meant, is_left_out, is_unknown, understand
 from groundplan.decision.inquiry import Inquiry, Step
 from groundplan.errors import ConstraintError
@@ -76,8 +76,10 @@ def answer(
             problems.append(f"{place}: {asked.key} = {raw}: {refusal.rule}; write {near}")
             inquiry.open(asked.key)
     for key, (place, raw) in said.told.items():
-        if key not in asked_for:
+        # A file that says more of labels than there is left of them is taken without that.
+        if key not in asked_for and (key not in OF_LABELS or place == "--set"):
             rule = 'it is for output = "answer" only'
+            rule = 'there are no labels, by kind = "none"' if key in OF_LABELS else rule
             problems.append(f"{place}: {key} = {raw}: {rule}; leave it out")
     if left := [line for line in waiting if line]:
         problems.append(f"{left[0]}: there is no question left for it; leave it out")

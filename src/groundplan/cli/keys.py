@@ -17,7 +17,7 @@ def keys() -> None:
     `X-API-Key: gp_...`.
 
     \b
-    predict   POST /predict, /explanations, /v2
+    predict   what is asked: /predict, /explanations, /v2, or /scores and /versions
     ingest    POST /events
     admin     everything, also /metrics and the pages
 

@@ -8,13 +8,21 @@ import click
 
 from groundplan.cli.arguments import json_option, project_argument
 from groundplan.decision import current_costs
+from groundplan.errors import ProjectError
 from groundplan.project import Project
 
 if TYPE_CHECKING:
     from groundplan.plan.dossier import Dossier
 
 _FORMATS: Final = ("text", "md", "json", "html")
-_SUFFIXES: Final = {".md": "md", ".json": "json", ".html": "html", ".htm": "html"}
+_SUFFIXES: Final = {
+    "": "text",
+    ".txt": "text",
+    ".md": "md",
+    ".json": "json",
+    ".html": "html",
+    ".htm": "html",
+}
 
 
 @click.command()
@@ -24,8 +32,8 @@ _SUFFIXES: Final = {".md": "md", ".json": "json", ".html": "html", ".htm": "html
     "changes",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Show what would change with another answer, such as latency.p99=20ms; repeatable, and "
-    "an empty value leaves an optional answer out.",
+    help="Show what would change with another answer, such as latency.p99=20ms or "
+    "candidates.per_request=10M; repeatable, and an empty value leaves an optional answer out.",
 )
 @click.option(
     "--at",
@@ -37,7 +45,8 @@ _SUFFIXES: Final = {".md": "md", ".json": "json", ".html": "html", ".htm": "html
     "--prices",
     "priced",
     metavar="core=20,...",
-    help="Prices per month, for the cost of the capacity: of a core, a gb of memory, a gb_disk.",
+    help="Prices per month, for the cost of the capacity, now and grown: of a core, a gb of "
+    "memory, a gb_disk; and of a million_tokens of a hosted model.",
 )
 @click.option("--full", is_flag=True, help="Everything: mitigations, monitoring, decision log.")
 @click.option(
@@ -81,7 +90,8 @@ def plan(
     and HTML are of the plan as it would be. `groundplan schema --of plan` prints the JSON's
     schema, and `--of comparison` that of a difference.
 
-    Exit codes: 0 planned, 2 a stage cannot fit its budget or the answers conflict, 1 error.
+    Exit codes: 0 planned, 2 the answers conflict, or the plan does not fit: a stage its budget, the
+    capacity the promised p99 or the cores and memory that are stated; 1 error.
     """
     from groundplan.cli.amounts import growths, prices
     from groundplan.cli.changes import print_difference
@@ -92,12 +102,12 @@ def plan(
     from groundplan.plan.difference import difference
     from groundplan.plan.dossier import TEN, draw_up
 
+    chosen = "json" if as_json else form or _form(out)
     factors = TEN if at is None else growths(at)
     paid = None if priced is None else prices(priced)
     answers, costs = project.answers, current_costs()
     before = draw_up(answers, costs, paid, factors)
     after = draw_up(supposed(answers, changes), costs, paid, factors) if changes else before
-    chosen = "json" if as_json else form or _SUFFIXES.get(out.suffix if out else "", "text")
     if chosen == "text":
         with printing(out) as sheet:
             if changes:
@@ -113,8 +123,23 @@ def plan(
         save(whole, out)
     if out is not None:
         click.echo(f"{out}: written")
-    fits = after.plan is not None and not after.plan.misfits
-    sys.exit(0 if fits else 2)
+    sys.exit(0 if after.holds else 2)
+
+
+def _form(out: Path | None) -> str:
+    """The format that the name of a file asks for; text where there is no file.
+
+    Raises:
+        ProjectError: its ending names none, so that nobody finds text in a .pdf.
+    """
+    found = _SUFFIXES.get(out.suffix.lower() if out else "")
+    if found is None:
+        known = ", ".join(filter(None, _SUFFIXES))
+        raise ProjectError(
+            f"--out {out}: a plan is written as {known}; write for instance "
+            f"{out and out.with_suffix('.html')}, or say which with --format"
+        )
+    return found
 
 
 def _rendered(dossier: "Dossier", form: str) -> str:

@@ -3,7 +3,7 @@
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -156,7 +156,6 @@ def _signals(running: "Scheduler") -> Iterator[None]:
 def _age(project: Project) -> "Age | None":
     """How to see the age of the live scores, in a project that publishes scores."""
     from groundplan.decision import decide
-    from groundplan.errors import EngineError
     from groundplan.schedule.scheduler import Age
 
     if decide(project.answers).pattern != "batch":
@@ -164,15 +163,8 @@ def _age(project: Project) -> "Age | None":
     from groundplan.patterns.batch.stores import open_store
 
     def as_of() -> int | None:
-        try:
-            store = open_store(project)
-            try:
-                version = store.live()
-            finally:
-                store.close()
-        except EngineError as error:
-            _say(f"the age of the scores cannot be seen: {error}")
-            return None
+        with closing(open_store(project)) as store:
+            version = store.live()
         return None if version is None else version.as_of
 
     return Age(as_of, project.answers.freshness.predictions)

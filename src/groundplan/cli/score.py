@@ -136,6 +136,8 @@ def _print_json(found: "Outcome") -> None:
 
     plain = msgspec.to_builtins(found, enc_hook=str)
     plain = {"passed": found.passed, "version": found.run.name, **plain}
+    if found.run.delta_of:
+        plain["inputs_changed"] = found.counts.differing
     click.echo(msgspec.json.format(msgspec.json.encode(plain), indent=2))
 
 
@@ -216,6 +218,14 @@ def _show_delta(out: "Console", found: "Outcome") -> None:
         f"{counts.unchanged:,} unchanged and taken over, {counts.changed:,} changed, "
         f"{counts.new:,} new, {found.gone:,} gone"
     )
+    if counts.differing is not None:
+        share = f"{counts.candidates / counts.rows:.2%}"
+        out.print(
+            f"{counts.candidates:,} keys could have changed ({share}); the inputs of "
+            f"{counts.differing:.2%} of those in both versions did"
+        )
+    for why, rows in counts.everyone.items():
+        out.print(f"the features of {rows:,} rows were computed all the same: {why}")
     if counts.traced:
         sample = "" if counts.traced == counts.changed else " (a sample of the keys)"
         table(

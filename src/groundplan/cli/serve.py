@@ -36,6 +36,20 @@ class _Rate(click.ParamType[int]):
         return found
 
 
+class _Size(click.ParamType[int]):
+    """A size such as `50GB`, in bytes."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        from groundplan import units
+
+        try:
+            return value if isinstance(value, int) else units.size(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -84,6 +98,12 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     help="A rehearsal beside servers that share a store: with a state apart from theirs, without "
     "the stream of events.",
 )
+@click.option(
+    "--keep-log",
+    metavar="SIZE",
+    type=_Size(),
+    help="Of the prediction log, the newest 50GB, for instance  [default: all of it]",
+)
 @click.option("--child", hidden=True)
 def serve(
     project: Project,
@@ -98,6 +118,7 @@ def serve(
     connections: int,
     processes: int,
     space: str,
+    keep_log: int | None,
     child: str | None,
 ) -> None:
     """Answer requests, on this machine alone unless --host says otherwise.
@@ -139,6 +160,7 @@ def serve(
     from groundplan.serving import server
     from groundplan.serving.connection import Limits
     from groundplan.serving.door import Door
+    from groundplan.serving.log import Retention
     from groundplan.serving.processes import Child, supervise
 
     me = Child.read(child) if child else None
@@ -156,7 +178,8 @@ def serve(
             supervise(command, listener, processes, started)
             return
         with progress() as report:
-            app, build = flow(project).serve(project, state or project.home, report, space)
+            kept = Retention(size=keep_log)
+            app, build = flow(project).serve(project, state or project.home, report, space, kept)
         door = Door(listener, keys, rates, tls, Limits(connections=connections), me)
         door.serve(app, build, started)
 

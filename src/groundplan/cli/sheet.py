@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final
 from groundplan.decision import PATTERNS, Costs
 from groundplan.decision.calibrated import footer
 from groundplan.plan import Plan, Stage
-from groundplan.plan.amount import show_amount, show_load
+from groundplan.plan.amount import show_amount, show_band, show_load
 from groundplan.plan.capacity import Capacity
 from groundplan.plan.difference import spoken, words
 from groundplan.plan.dossier import Dossier
 from groundplan.plan.failures import Failure
-from groundplan.plan.growth import Growth, Limit
+from groundplan.plan.growth import Growth, Limit, bills, grown_by
 from groundplan.plan.served import BUILT, planned
 from groundplan.units import show_duration, show_rate
 
@@ -40,6 +40,7 @@ def print_dossier(out: "Console", dossier: Dossier, *, full: bool, grown: bool) 
         if capacity is not None:
             _print_capacity(out, capacity, full)
         _print_growth(out, dossier.growth, grown or full)
+        _print_bills(out, dossier)
         _print_failures(out, dossier.failures, full)
         _print_flips(out, dossier)
         _print_retraining(out, plan)
@@ -121,6 +122,11 @@ def _print_capacity(out: "Console", capacity: Capacity, full: bool) -> None:
         right=("low", "typical", "high"),
         wide=("because",),
     )
+    for short in capacity.shortages:
+        out.print(
+            f"{short.head}: {short.says}",
+            style="red" if short.misfit else "yellow",
+        )
     if capacity.model and full:
         out.print(capacity.model, style="dim", markup=False)
 
@@ -147,9 +153,9 @@ def _print_growth(out: "Console", growths: Iterable[Growth], every: bool) -> Non
     from groundplan.cli.tables import heading, table
 
     rows: list[Sequence[str]] = []
-    then = []
+    then, torn = [], []
     for growth in growths:
-        name = _grown(growth)
+        name = grown_by(growth)
         gone: dict[str, tuple[str, Limit]] = {}
         for limit in growth.limits:
             if limit.factor is not None:  # what two axes wear out is one limit of each
@@ -160,7 +166,13 @@ def _print_growth(out: "Console", growths: Iterable[Growth], every: bool) -> Non
             rows.append(("" if place else name, *parts))
         if not gone:
             rows.append((name, "nothing gives out", "", "", ""))
-        then += [f"{name}: {line}" for line in _decided(growth)]
+        if growth.pattern is None:
+            torn.append(name)
+        else:
+            then += [f"{name}: {line}" for line in _decided(growth)]
+    if torn:
+        said = "the answers conflict then: `groundplan plan --what-if` shows what to change"
+        then.append(f"{'; '.join(torn)}: {said}")
     if not rows:
         return
     heading(out, "As it grows")
@@ -170,17 +182,32 @@ def _print_growth(out: "Console", growths: Iterable[Growth], every: bool) -> Non
         out.print(f"- {line}", markup=False)
 
 
-def _grown(growth: Growth) -> str:
-    factors = set(growth.factors.values())
-    if len(growth.factors) > 1 and len(factors) == 1:
-        return f"all {factors.pop():g}x"
-    return ", ".join(f"{axis} {factor:g}x" for axis, factor in growth.factors.items())
+def _print_bills(out: "Console", dossier: Dossier) -> None:
+    """The money of each size, where prices were given."""
+    from groundplan.cli.tables import heading, table
+
+    found = bills(dossier.capacity, dossier.growth)
+    if not found:
+        return
+    heading(out, "Cost a month as it grows, by the prices given")
+    rows = []
+    for one in found:
+        month = one.month
+        figures = (month.low, month.typical, month.high) if month else ()
+        told = [show_amount(figure, "") for figure in figures] or ["", "a conflict", ""]
+        rows.append((one.size, *told, one.ratio))
+    numbers = ("low", "typical", "high", "of now")
+    table(out, ("size", *numbers), rows, right=numbers)
 
 
 def _decided(growth: Growth) -> Iterator[str]:
-    """What is decided at that size, where it is something else."""
-    if growth.pattern is None:
-        yield "the answers conflict then: `groundplan plan --what-if` shows what to change"
+    """What it needs at that size, and what is decided there, where it is something else."""
+    if growth.capacity is not None:
+        needs = ", ".join(
+            show_band(band) + (f" of {name}" if band.unit == "bytes" else "")
+            for name, band in growth.capacity.total.items()
+        )
+        yield f"it then needs {needs}"
     for role, before, after in growth.changes:
         yield f"{words(role)}: {words(before) or 'nothing'} -> {words(after) or 'nothing'}"
 
@@ -274,22 +301,9 @@ def _print_depth(out: "Console", plan: Plan) -> None:
 def _print_conflicts(out: "Console", dossier: Dossier) -> None:
     from rich.text import Text
 
-    from groundplan.cli.tables import heading, table
+    from groundplan.cli.conflict import print_conflicts
 
     out.print()
     out.print(Text(f"{dossier.answers.system.name}: conflict", style="bold"))
-    out.print("the answers conflict: `groundplan decide` says which and what to change")
-    for conflict in dossier.conflicts:
-        heading(out, f"These cannot hold together: {', '.join(conflict.answers)}")
-        for because in conflict.because:
-            out.print(f"- {because}", markup=False)
-        rows = [
-            (
-                "\n".join(way.answers),
-                "\n".join(map(spoken, way.answers, way.before)),
-                "\n".join(map(spoken, way.answers, way.after)),
-                way.pattern,
-            )
-            for way in conflict.nearest
-        ]
-        table(out, ("nearest change", "from", "to", "decides"), rows)
+    out.print("no pattern meets all the answers; `groundplan decide` has every rule that says so")
+    print_conflicts(out, dossier.answers, dossier.conflicts, reasons=True)

@@ -8,29 +8,42 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from groundplan.cli.conflict import print_conflicts
 from groundplan.cli.tables import heading, table
 from groundplan.constraints import FIELDS, Answers
 from groundplan.constraints.file import literal
-from groundplan.constraints.kind import Count, Kind
-from groundplan.constraints.question import OF_TABLE
+from groundplan.constraints.kind import Count, Duration, Kind, Rate
+from groundplan.constraints.question import ASKED_BY_KEY
 from groundplan.decision import PATTERNS, conflicts, decide
 from groundplan.decision.domain import DOMAINS
 from groundplan.decision.inquiry import Inquiry, Step
 from groundplan.decision.standing import Out, Outcomes, Span
 from groundplan.project import ANSWERS, SYSTEM
+from groundplan.units import show_rate
 
 RUNS: Final = ("batch", "realtime")
 """The patterns that are built and run; the others are planned only."""
 
 
-def step(out: Console, made: Step, *, word: str = "") -> None:
-    """One answer as it was understood, what it ruled out and what still stands."""
+def step(out: Console, made: Step, *, word: str = "", last: Step | None = None) -> None:
+    """One answer as it was understood, what it ruled out and what still stands.
+
+    Args:
+        out: where to.
+        made: the step.
+        word: what is said beside the value.
+        last: the step before: what it decided already isn't told at length again.
+    """
     name = made.key.split(".")[1]
     said = "open" if made.plain is None else f"{name} = {literal(made.plain)}"
     if made.plain is None and not FIELDS[made.key].required:
         said = "left out"
     line = Text(f"  {f'{said}  {word}'.strip():<34}", style="bold")
-    out.print(line.append(f"  {_stands(made)}", style="not bold green"))
+    if made.key in DOMAINS:
+        decided = len(made.outcomes) == 1 and last is not None and last.outcomes == made.outcomes
+        stands = f"decided: {words(made.outcomes)}" if decided else _stands(made)
+        line.append(f"  {stands}", style="not bold green")
+    out.print(line)
     for pattern, rulings in made.ruled_out.items():
         for because in sentences(rulings):
             text = Text(f"{pattern} is out", style="red").append(f": {because}", style="default")
@@ -82,9 +95,9 @@ def spans(out: Console, key: str, found: Sequence[Span]) -> None:
     shown = _merged(found)
     if len(shown) == 1:
         out.print(f"  whatever it is: {either(shown[0].outcomes)}")
-        question = OF_TABLE.get(FIELDS[key].table)
-        if question is not None and shown[0].outcomes not in ((), (None,)):
-            out.print(Padding(f"it still decides {question.decides}", (0, 0, 0, 2), expand=False))
+        if shown[0].outcomes not in ((), (None,)):
+            said = f"it still decides {ASKED_BY_KEY[key].shapes}"
+            out.print(Padding(said, (0, 0, 0, 2), expand=False))
         return
     kind = FIELDS[key].kind
     rows = [(_range(kind, span, key), either(span.outcomes)) for span in shown]
@@ -115,6 +128,10 @@ def _range(kind: Kind, span: Span, key: str) -> str:
 def _value(kind: Kind, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(kind, Duration):
+        return kind.told(value)
+    if isinstance(kind, Rate):
+        return show_rate(value)
     plain = kind.plain(value)
     return f"{plain:,}" if isinstance(plain, int) else str(plain)
 
@@ -127,7 +144,64 @@ def still_open(out: Console, inquiry: Inquiry) -> None:
         if key in standing.open:
             spans(out, key, standing.spans(key))
         else:
-            out.print(f"  no pattern depends on it: {FIELDS[key].doc}")
+            beside(out, key)
+
+
+def beside(out: Console, key: str) -> None:
+    """What an answer decides that no rule of a pattern reads."""
+    said = f"no pattern depends on it; it decides {ASKED_BY_KEY[key].shapes}"
+    out.print(Padding(said, (0, 0, 0, 2), expand=False))
+
+
+def clash(out: Console, inquiry: Inquiry, keys: Sequence[str]) -> None:
+    """Answers that cannot hold together, and the nearest change of one that would help."""
+    standing = inquiry.standing()
+    given = ", ".join(f"{key.split('.')[1]} = {_said(key, standing.given[key])}" for key in keys)
+    heading(out, f"Nothing can be built that meets all of these, whatever comes next: {given}")
+    rows = []
+    for key in keys:
+        found = nearest(standing.spans(key), standing.given[key])
+        if found is not None:
+            said, to = (
+                _said(key, standing.given[key]),
+                _range(FIELDS[key].kind, _easy(found, key), key),
+            )
+            rows.append((key, said, to, words([name for name in found.outcomes if name])))
+    if rows:
+        table(out, ("nearest change", "from", "to", "leaves"), rows)
+    else:
+        out.print("no change of one alone would do")
+
+
+def nearest(found: Sequence[Span], value: Any) -> Span | None:
+    """The span nearest to a value in which a pattern can stand; they come in their order."""
+    good = [span for span in found if any(span.outcomes)]
+    above = [span for span in good if _is_number(value, span) and span.least > value]
+    below = [span for span in good if _is_number(value, span) and span.most < value]
+    return next(iter([*above[:1], *below[-1:], *good]), None)
+
+
+def _easy(span: Span, key: str) -> Span:
+    """The part of a span whose ends are times and rates of three digits, as one says them."""
+    kind = FIELDS[key].kind
+    if not isinstance(kind, Duration | Rate) or span.least is None:
+        return span
+    least, most = span.least, span.most
+    low, high = (10 ** max(0, len(str(end)) - 3) for end in (least, most + 1))
+    tidy = span._replace(
+        least=least if least == kind.least else -(-least // low) * low,
+        most=most if most == kind.most else (most + 1) // high * high - 1,
+    )
+    return tidy if tidy.least <= tidy.most else span
+
+
+def _is_number(value: Any, span: Span) -> bool:
+    numbers = (value, span.least, span.most)
+    return all(isinstance(one, int) and not isinstance(one, bool) for one in numbers)
+
+
+def _said(key: str, value: Any) -> str:
+    return "not stated" if value is None else _value(FIELDS[key].kind, value)
 
 
 def end(out: Console, inquiry: Inquiry, answers: Answers | None, file: Path) -> None:
@@ -155,8 +229,7 @@ def _decided(out: Console, answers: Answers, inquiry: Inquiry) -> None:
     shapes = {known.name: known.shape for known in PATTERNS}
     heading(out, f"{answers.system.name}: {found.pattern or 'conflict'}")
     out.print(shapes.get(found.pattern or "", "no pattern meets all the answers"))
-    for conflict in conflicts(answers, inquiry.costs):
-        out.print(f"these cannot hold together: {', '.join(conflict.answers)}")
+    print_conflicts(out, answers, conflicts(answers, inquiry.costs), reasons=False)
     if found.pattern not in (None, *RUNS):
         out.print(f"{found.pattern} is planned only: this version runs {' and '.join(RUNS)}")
 

@@ -8,11 +8,19 @@ from typing import Any, Final
 from groundplan.constraints.answers import FIELDS
 from groundplan.constraints.file import example, literal
 from groundplan.constraints.kind import Plain
-from groundplan.constraints.question import ASKED, ASKED_BY_KEY, OF_TABLE
+from groundplan.constraints.question import (
+    ASKED,
+    ASKED_BY_KEY,
+    OF_LABELS,
+    OF_TABLE,
+    Asked,
+    asked_as,
+)
 
 _COLUMN: Final = 30  # where comments begin
 _ASSUMED: Final = "assumed: "
 _OPEN: Final = "open: "
+_OUTPUT: Final = "system.output"
 _HEADS: Final = {"policy": "optional: what the plan may use"}
 _HEAD: Final = re.compile(r"^\s*\[\s*(\w+)\s*\]\s*(#.*)?$")
 _LINE: Final = re.compile(
@@ -71,10 +79,11 @@ def written(
         return _fresh(values, assumed)
     before = values_in(text)
     lines, marked = text.splitlines(), assumed_in(text)
+    output = values.get(_OUTPUT, before.get(_OUTPUT))
     for key, value in values.items():
         anew = value is not None and (key in assumed) != (key in marked)
         if before.get(key) != value or anew or (value is None and FIELDS[key].required):
-            lines = _edited(lines, key, value, key in assumed)
+            lines = _edited(lines, asked_as(key, output), value, key in assumed)
     edited = "\n".join(lines).rstrip() + "\n"
     wanted = {**before, **values}
     try:
@@ -91,27 +100,30 @@ def _fresh(values: Mapping[str, Plain | None], assumed: Collection[str]) -> str:
     for table in tables:
         question = OF_TABLE.get(table)
         head = f"{question.number}. {question.text}" if question else _HEADS.get(table)
-        shown = [a for a in ASKED if a.key.startswith(f"{table}.") and _belongs(a.key, values)]
+        keys = [a.key for a in ASKED if a.key.startswith(f"{table}.") and _belongs(a.key, values)]
+        shown = [asked_as(key, values.get(_OUTPUT)) for key in keys]
         lines += ["", _beside(f"[{table}]", head)]
-        lines += [_row(a.key, values.get(a.key), a.key in assumed) for a in shown]
+        lines += [_row(a, values.get(a.key), a.key in assumed) for a in shown]
     return "\n".join(lines[1:]) + "\n"
 
 
 def _belongs(key: str, values: Mapping[str, Plain | None]) -> bool:
     """Whether a file that starts afresh names a key at all, if only as a comment."""
-    output = values.get("system.output")
-    apt = not ASKED_BY_KEY[key].answers_only or output in (None, "answer")
-    return apt or values.get(key) is not None
+    if values.get(key) is not None:
+        return True
+    if key in OF_LABELS:
+        return values.get("labels.kind") != "none"
+    return not ASKED_BY_KEY[key].answers_only or values.get(_OUTPUT) in (None, "answer")
 
 
 def _row(
-    key: str,
+    asked: Asked,
     value: Plain | None,
     assumed: bool,
     note: str | None = None,
     former: str | None = None,
 ) -> str:
-    asked, name = ASKED_BY_KEY[key], key.split(".")[1]
+    key, name = asked.key, asked.key.split(".")[1]
     said = asked.note if note is None else note
     said = f"{said} ".removeprefix(_ASSUMED).removeprefix(_OPEN).strip()
     said = "" if f"{said}: " in (_ASSUMED, _OPEN) else said  # marked, and nothing beside it
@@ -133,15 +145,15 @@ def _beside(text: str, note: str | None) -> str:
     return f"{text:<{_COLUMN - 2}}  # {note}" if note else text
 
 
-def _edited(lines: list[str], key: str, value: Plain | None, assumed: bool) -> list[str]:
-    table, name = key.split(".")
+def _edited(lines: list[str], asked: Asked, value: Plain | None, assumed: bool) -> list[str]:
+    table, name = asked.key.split(".")
     first, last = _place(lines, table)
     if first is None:
         if value is None:
             return lines
         question = OF_TABLE.get(table)
         head = f"{question.number}. {question.text}" if question else _HEADS.get(table)
-        return [*lines, "", _beside(f"[{table}]", head), _row(key, value, assumed)]
+        return [*lines, "", _beside(f"[{table}]", head), _row(asked, value, assumed)]
     rows = [(i, match) for i in range(first + 1, last) if (match := _LINE.match(lines[i]))]
     # A commented line is an answer to come, unless the very key also has a line that counts.
     mine = sorted((bool(match["hidden"]), i, match) for i, match in rows if match["name"] == name)[
@@ -151,9 +163,13 @@ def _edited(lines: list[str], key: str, value: Plain | None, assumed: bool) -> l
         if value is None:
             return lines
         after = max([first, *(i for i, _ in rows)])
-        return [*lines[: after + 1], _row(key, value, assumed), *lines[after + 1 :]]
+        return [*lines[: after + 1], _row(asked, value, assumed), *lines[after + 1 :]]
     _, at, match = mine[0]
-    return [*lines[:at], _row(key, value, assumed, match["note"], match["value"]), *lines[at + 1 :]]
+    return [
+        *lines[:at],
+        _row(asked, value, assumed, match["note"], match["value"]),
+        *lines[at + 1 :],
+    ]
 
 
 def _place(lines: list[str], table: str) -> tuple[int | None, int]:

@@ -88,6 +88,16 @@ class Duration:
         short = units.show_duration(value)
         return short if units.duration(short) == value else f"{value}us"
 
+    def told(self, value: int) -> str:
+        """As people read it: exact, as `1.785761s`, or `under 1h` for the last one before it."""
+        short = self.plain(value)
+        if value < units.MILLISECOND or not short.endswith("us"):
+            return short
+        if value % units.MILLISECOND == units.MILLISECOND - 1:
+            return f"under {self.told(value + 1)}"
+        unit = "ms" if value < units.SECOND else "s"
+        return f"{_digits(Decimal(value) / units.duration(f'1{unit}'))}{unit}"
+
     def schema(self) -> dict[str, Any]:
         """A string with a pattern; the bounds are checked when it is read."""
         return {"type": "string", "pattern": r"^\s*\d[\d_]*(\.\d+)?\s*(us|ms|s|m|h|d|w)\s*$"}
@@ -146,7 +156,8 @@ class Size:
     def _guess(self, value: object) -> str | None:
         if _is_number(value):
             return f"{_digits(value)}GB"
-        match = re.search(rf"{_NUMBER}\s*([kmgt]?)(i?)b?", str(value).strip().lower())
+        pattern = rf"{_NUMBER}\s*([kmgt]?)(i(?=b|$))?"
+        match = re.search(pattern, str(value).strip().lower())
         if match is None:
             return None
         number, prefix, binary = match.groups()

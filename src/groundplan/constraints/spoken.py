@@ -115,7 +115,11 @@ _RULES: Final[dict[type, str]] = {
 }
 """What a conversation says where a file's rule speaks of quotes."""
 
-_ONE: Final = r"(?:\d[\d_, ]*(?:\.\d+)?(?:e\d+)?|\d*\.\d+)"
+_ONE: Final = r"(?:\d{1,3}(?:\.\d{3}){2,}|\d[\d_, ]*(?:\.\d+)?(?:e\d+)?|\d*\.\d+)"
+_POINTED: Final = re.compile(
+    r"(?<![\d.,_])[1-9]\d{0,2}\.\d{3}(?![\d.]|\s*(?:k|m|b|bn|mio|million|billion)\b)"
+)
+"""Three digits behind a point: thousands to some, a fraction to others."""
 
 
 def is_unknown(text: str) -> bool:
@@ -146,6 +150,7 @@ def understand(kind: Kind, text: str) -> Meant:
         RefusedError: it means nothing, or two things; says which rule and the nearest form.
     """
     text = text.strip()
+    _refuse_pointed(kind, text)
     said = _READERS.get(type(kind))
     try:
         value = kind.read(text)
@@ -161,6 +166,23 @@ def understand(kind: Kind, text: str) -> Meant:
             return Meant(value, str(meant))
     # 10000000/d says more than 115.740740741/s.
     return Meant(value, text if isinstance(kind, Rate) else kind.plain(value))
+
+
+def _refuse_pointed(kind: Kind, text: str) -> None:
+    """Refuse `10.000`, but not a value just as the file writes it, such as `1.125/s`."""
+    found = _POINTED.search(text) if isinstance(kind, Count | Rate) else None
+    if found is None:
+        return
+    try:
+        if kind.plain(kind.read(text)) == text:
+            return
+    except RefusedError:
+        pass
+    whole, part = found[0].replace(".", ""), found[0].rstrip("0").rstrip(".")
+    meant = understand(kind, text.replace(found[0], whole)).plain
+    raise RefusedError(
+        f"{found[0]} can mean {int(whole):,} or {part}; write it without the point", meant
+    )
 
 
 def _nearest(kind: Kind, text: str, nearest: Plain) -> Plain:
@@ -227,6 +249,8 @@ def _joined(part: Decimal | None, number: Decimal, token: str) -> Decimal:
 
 def _digits(text: str) -> Decimal | None:
     plain = text.strip().replace("_", "")
+    if re.fullmatch(r"\d{1,3}(?:\.\d{3}){2,}", plain):
+        plain = plain.replace(".", "")
     if re.fullmatch(r"\d{1,3}(?:[, ]\d{3})+(?:\.\d+)?", plain):
         plain = re.sub(r"[, ]", "", plain)
     if re.fullmatch(r"\d+,\d{1,2}", plain):
@@ -304,7 +328,8 @@ def _fraction(kind: Kind, text: str) -> float | None:
 
 
 def _size(kind: Kind, text: str) -> str | None:
-    short = re.sub(r"\b(kilo|mega|giga|tera)bytes?\b", lambda word: f"{word[0][0]}b", text)
+    named = r"(?<![a-z])(?:(?:kilo|mega|giga|tera)bytes?|megs?|gigs?|teras?)\b"
+    short = re.sub(named, lambda word: f"{word[0][0]}b", text)
     short = re.sub(r"\s+(?:of )?(?:an? )?(?=[kmgt]i?b?$)", "", re.sub(r"\s+of\s+ram$", "", short))
     match = re.fullmatch(r"(.*?)\s*([kmgt]?)(i?)(?:b|bytes?)?", short)
     number = _amount(match[1]) if match else None

@@ -1,4 +1,4 @@
-"""Answers with some of them changed: `latency.p99=20ms`, written as the file writes values."""
+"""Answers with some of them changed: `latency.p99=20ms`, as the file writes it or one says it."""
 
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,8 @@ import msgspec
 from groundplan.constraints.answers import ENGINE, ENGINES, FIELDS, Answers
 from groundplan.constraints.cron import longest_gap
 from groundplan.constraints.file import literal, parse, render
-from groundplan.constraints.kind import Count, Flag, Fraction, Kind, RefusedError, closest
+from groundplan.constraints.kind import Count, Flag, Fraction, Kind, RefusedError, Text, closest
+from groundplan.constraints.spoken import is_left_out, understand
 from groundplan.errors import ConstraintError
 
 _KEYS: Final = (*FIELDS, *(f"engines.{name}" for name in ENGINES))
@@ -28,8 +29,9 @@ def supposed(
 
     Args:
         answers: as they stand.
-        changes: `KEY=VALUE` each, the value as the file writes it, with or without quotes; an
-            empty value leaves an optional answer out. Of one key, the last counts.
+        changes: `KEY=VALUE` each, the value as the file writes it, with or without quotes, or
+            as one says it, such as `10M`; an empty one or `-` leaves an optional answer out. Of
+            one key, the last counts.
         where: what messages call the answers as they would be.
 
     Raises:
@@ -56,19 +58,29 @@ def _read(change: str) -> tuple[str, Any]:
     key, equals, text = (part.strip() for part in change.partition("="))
     if not equals:
         known = key if key in _KEYS else "latency.p99"
-        rule = "a change is KEY=VALUE, with a value as the file writes it"
+        rule = "a change is KEY=VALUE, with a value as one says it"
         raise ConstraintError([f"{change}: {rule}; write for instance {known}={_example(known)}"])
     if key not in _KEYS:
         raise ConstraintError([_unknown(key, text)])
     kind = _kind(key)
-    if not text:
-        return key, _left_out(key, kind)
+    if not text or (is_left_out(text) and not isinstance(kind, Text)):
+        return key, _left_out(key, change)
     try:
-        return key, kind.read(_plain(kind, text))
+        return key, _value(kind, text)
     except RefusedError as refusal:
         rule = refusal.rule.replace(", written without quotes", "").replace(" in quotes", "")
         near = f"{key}={_written(refusal.nearest)}"
         raise ConstraintError([f"{change}: {rule}; write {near}"]) from refusal
+
+
+def _value(kind: Kind, text: str) -> Any:
+    plain = _plain(kind, text)
+    if isinstance(plain, str):
+        return understand(kind, plain).value
+    try:
+        return kind.read(plain)
+    except RefusedError:  # 1e6 is a count to people, and a float to TOML
+        return understand(kind, text).value
 
 
 def _kind(key: str) -> Kind:
@@ -84,12 +96,12 @@ def _plain(kind: Kind, text: str) -> object:
     return value if isinstance(value, str) or isinstance(kind, _BARE) else text
 
 
-def _left_out(key: str, kind: Kind) -> Any:
+def _left_out(key: str, change: str) -> Any:
     field = FIELDS.get(key)
     if field is None or not field.required:
         return None if field is None else field.default
     rule = "it must be answered, so it cannot be left out"
-    raise ConstraintError([f"{key}=: {rule}; write for instance {key}={_example(key)}"])
+    raise ConstraintError([f"{change}: {rule}; write for instance {key}={_example(key)}"])
 
 
 def _example(key: str) -> str:

@@ -35,6 +35,9 @@ _BEYOND: Final = Rule(
 _RULES: Final = (*RULES, _BEYOND)
 
 
+Turn = Callable[[Case, Work], int | None]
+"""Where a condition turns."""
+
 Readers = Sequence[tuple[int, Callable[[Case, Work], bool]]]
 """Rules: the bit of each, and its condition."""
 
@@ -43,9 +46,9 @@ def _readers(domain: Domain) -> Readers:
     return tuple((1 << i, rule.when) for i, rule in enumerate(_RULES) if domain.key in rule.reads)
 
 
-def _edges(domain: Domain) -> tuple[tuple[int, Callable[[Case, Work], int | None]], ...]:
+def _edges(domain: Domain) -> tuple[tuple[int, Turn], ...]:
     # Rules that share a budget share its edge; the same function needs to be asked once only.
-    found: dict[Callable[[Case, Work], int | None], int] = {}
+    found: dict[Turn, int] = {}
     for i, rule in enumerate(_RULES):
         for slot, edge in rule.edges:
             if slot == domain.slot:
@@ -56,12 +59,32 @@ def _edges(domain: Domain) -> tuple[tuple[int, Callable[[Case, Work], int | None
 READERS: Final = {domain.slot: _readers(domain) for domain in DOMAINS.values()}
 READ_BY: Final = {slot: sum(bit for bit, _ in readers) for slot, readers in READERS.items()}
 EVERY: Final = (1 << len(_RULES)) - 1
+CROSSING: Final = {
+    domain.slot: tuple(
+        [
+            (bits, edge)
+            for bits, edge in _edges(domain)
+            if bits & sum(1 << i for i, rule in enumerate(RULES) if rule.name in names)
+        ]
+        for names in (
+            {"ranking-latency", "ranking-capacity"},
+            {"realtime-latency", "realtime-capacity"},
+        )
+    )
+    for domain in DOMAINS.values()
+}
+"""For each slot, the edges of searching a corpus, and those of scoring all of it."""
 EDGES: Final = {domain.slot: _edges(domain) for domain in DOMAINS.values()}
 AGAINST: Final = tuple(
     (name, sum(1 << i for i, rule in enumerate(_RULES) if rule.out == name)) for name in NAMES
 )
 """For each pattern, from the simplest, the bits of the rules that can rule it out."""
 
+ALIVE: Final = {
+    output: sum(1 << i for i, rule in enumerate(_RULES) if rule.output in {"", output})
+    for output in DOMAINS["system.output"].values
+}
+"""For each output, the bits of the rules that can fire for it."""
 IMPOSSIBLE_BIT: Final = 1 << len(RULES)
 
 

@@ -5,8 +5,11 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Final
 
 import msgspec
@@ -17,6 +20,9 @@ from groundplan.errors import EngineError, ProjectError
 VARIABLE: Final = "GROUNDPLAN_COSTS"
 SCRIPT: Final = "groundplan calibrate"
 """What stands under `script` in a table of the user's own."""
+
+_SIZE: Final = 16_384
+"""Bytes that a table has at most."""
 
 _AGAIN: Final = "`groundplan calibrate` measures again"
 
@@ -64,15 +70,47 @@ def place() -> Path | None:
     return caches.get(sys.platform, home / ".cache") / "groundplan" / "costs.json"
 
 
+@contextmanager
+def reserved() -> Iterator[None]:
+    """The place for the user's table while it is measured: writable, and nobody else's.
+
+    Two that measure at once would take each other's time, and the second to save would undo what
+    the first has.
+
+    Raises:
+        EngineError: a table could not be written, or another process measures one.
+    """
+    import fcntl  # deciding needs no Unix
+
+    path = _writable()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=path.parent) as file:
+            file.write(bytes(_SIZE))
+            file.flush()
+            os.fsync(file.fileno())
+        folder = os.open(path.parent, os.O_RDONLY)
+    except OSError as error:
+        raise _unwritten(path, error) from error
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise EngineError(
+                "another `groundplan calibrate` measures this machine: wait until it is done"
+            ) from error
+        yield
+    finally:
+        os.close(folder)
+
+
 def save(costs: Costs) -> Path:
     """Write the user's table, whole or not at all; where it is.
 
     Raises:
         EngineError: it cannot be written.
     """
-    path = place()
-    if path is None:
-        raise EngineError("there is no home folder: name a folder in XDG_CACHE_HOME")
+    path = _writable()
     # What the reference filled in stays out: a newer reference may know better.
     rows = {name: cost for name, cost in costs.rows.items() if name not in costs.left}
     content = msgspec.json.encode(msgspec.structs.replace(costs, rows=rows))
@@ -88,10 +126,21 @@ def save(costs: Costs) -> Path:
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
-        raise EngineError(
-            f"{path} cannot be written ({error.strerror}): name another folder in XDG_CACHE_HOME"
-        ) from error
+        raise _unwritten(path, error) from error
     return path
+
+
+def _writable() -> Path:
+    path = place()
+    if path is None:
+        raise EngineError("there is no home folder: name a folder in XDG_CACHE_HOME")
+    return path
+
+
+def _unwritten(path: Path, error: OSError) -> EngineError:
+    return EngineError(
+        f"{path} cannot be written ({error.strerror}): name another folder in XDG_CACHE_HOME"
+    )
 
 
 def forget() -> Path | None:

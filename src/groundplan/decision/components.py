@@ -8,16 +8,21 @@ from typing import Final
 
 from groundplan.decision.models import EXPLAINER, MODEL, RANKER
 from groundplan.decision.operations import FEATURES, GENERATOR, LOOP, METRIC, SCHEDULE, STORE
-from groundplan.decision.retrieving import HEAVY_NETWORK, INDEX, RERANKER, RETRIEVAL
+from groundplan.decision.retrieving import (
+    INDEX,
+    RERANKER,
+    RETRIEVAL,
+    WORD_INDEX,
+)
 from groundplan.decision.role import Role, within
 
 ROLES: Final = (
     MODEL,
     RANKER,
     RETRIEVAL,
+    WORD_INDEX,
     INDEX,
     RERANKER,
-    HEAVY_NETWORK,
     GENERATOR,
     EXPLAINER,
     FEATURES,

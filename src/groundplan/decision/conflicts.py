@@ -89,6 +89,9 @@ def _kills(board: Board, rule: Rule, output: str) -> list[_Set]:
     read = [key for key in rule.reads if key in DOMAINS and key != _OUTPUT]
     board.put("output", output)
     found: list[_Set] = []
+    if not rule.when(board.case, board.work):  # nor does it with some of them at their loosest
+        board.back("output")
+        return found
     for size in range(len(read) + 1):
         for kept in combinations(read, size):
             if any(smaller <= set(kept) for smaller in found):

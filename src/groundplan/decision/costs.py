@@ -50,6 +50,9 @@ FURTHER: Final = (
 )
 """What is measured beside them, for people to read: a table has those that could be measured."""
 
+NOT_ASKED: Final = "not asked for"
+"""Why a row was not measured that could have been."""
+
 
 class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One row: microseconds of one step.
@@ -60,6 +63,7 @@ class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
         what: the step.
         source: where the figure comes from, if it was not measured on the table's machine.
         spread: the quartiles between which the medians of the rounds of measuring lie.
+        model: the name of the user's own model that was measured; empty for a public size.
     """
 
     value: float
@@ -67,6 +71,7 @@ class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     what: str
     source: str | None = None
     spread: tuple[float, float] | None = None
+    model: str = ""
 
 
 class Costs(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -45,6 +45,7 @@ _LOOSEST: Final[dict[str, Any]] = {
     "interpretability.level": "none",
     "policy.private_corpus": False,
     "policy.fine_tuning": True,
+    "policy.external_api": "any",
     "policy.hosts": _MOST,
     "policy.cores": None,
 }

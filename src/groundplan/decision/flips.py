@@ -1,6 +1,6 @@
 """Flips: for each answer alone and each pair, the exact point at which the decision changes."""
 
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 import msgspec
@@ -8,11 +8,15 @@ import msgspec
 from groundplan.constraints import Answers
 from groundplan.decision.board import (
     AGAINST,
+    ALIVE,
+    CROSSING,
+    EVERY,
     IMPOSSIBLE,
     IMPOSSIBLE_BIT,
     READ_BY,
     READERS,
     Board,
+    Turn,
     outcome,
 )
 from groundplan.decision.costs import Costs
@@ -86,7 +90,7 @@ def _singles(board: Board, domain: Domain, moves: _Moves) -> list[Flip]:
 
 def _wanted(board: Board, one: str, two: str) -> set[str | None]:
     """The outcomes that moving both slots could give: what the other rules leave open."""
-    moving = READ_BY[one] | READ_BY[two]
+    moving = (READ_BY[one] | READ_BY[two]) & _alive(board, one, two)
     fixed = board.mask & ~moving
     wanted: set[str | None] = set()
     for name, against in AGAINST:
@@ -106,7 +110,7 @@ def _pairs(
     wanted: set[str | None],
 ) -> list[Flip]:
     one, two = domains
-    if READ_BY[one.slot] & READ_BY[two.slot]:
+    if READ_BY[one.slot] & READ_BY[two.slot] & _alive(board, one.slot, two.slot):
         hits = _together(board, one, two, wanted)
     else:
         hits = _apart(board, domains, moves, wanted)
@@ -137,7 +141,7 @@ def _apart(
 def _together(board: Board, one: Domain, two: Domain, wanted: set[str | None]) -> _Hits:
     """Some rule reads both: the break points of each depend on where the other stands."""
     rest = board.mask & ~READ_BY[one.slot] & ~READ_BY[two.slot]
-    open_ = _open(rest)
+    open_ = _open(rest) & _alive(board, one.slot, two.slot)
     # What reads the second is asked again for each of its moves.
     ones = [rule for rule in READERS[one.slot] if rule[0] & open_ & ~READ_BY[two.slot]]
     twos = [rule for rule in READERS[two.slot] if rule[0] & open_]
@@ -157,6 +161,11 @@ def _together(board: Board, one: Domain, two: Domain, wanted: set[str | None]) -
     return hits
 
 
+def _alive(board: Board, *slots: str) -> int:
+    """The bits of rules that can fire for the output, which moves only if it is among the slots."""
+    return EVERY if "output" in slots else ALIVE[board.start["output"]]
+
+
 def _open(fixed: int) -> int:
     """The bits that still matter: those against patterns that no fixed ruling has ruled out."""
     return sum((against for _, against in AGAINST if not fixed & against), IMPOSSIBLE_BIT)
@@ -165,8 +174,8 @@ def _open(fixed: int) -> int:
 def _firsts(board: Board, one: Domain, two: Domain, rules: int) -> list[Any]:
     """The values of the first answer at which the range of outcomes over the second changes.
 
-    Budgets are straight lines or hyperbolas that do not cross, so what can be reached changes
-    only where a line meets a bound of the second answer, or its break point of today.
+    What can be reached changes only where a budget's line meets a bound of the second answer, its
+    break point of today, or another budget's line.
     """
     if one.values:
         return board.moves(one)
@@ -176,9 +185,41 @@ def _firsts(board: Board, one: Domain, two: Domain, rules: int) -> list[Any]:
         edges = board.edges(two, rules)
         places = [two.least, two.most, *edges, *(edge - 1 for edge in edges)]
         places += [None] if two.optional else []
+        places += _crossings(board, one, two, rules)
     found = set()
     for place in places:
         board.put(two.slot, place)
         found.update(board.moves(one, rules))
     board.back(two.slot)
     return sorted(found, key=lambda value: board.rank(one, value))
+
+
+def _crossings(board: Board, one: Domain, two: Domain, rules: int) -> list[int]:
+    """Both sides of where searching a corpus becomes cheaper than scoring all of it.
+
+    These are the only budgets that cross: both grow with the candidates, one with their root.
+    """
+    found: list[int] = []
+    for (bits, search), (others, scan) in product(*CROSSING[one.slot]):
+        if bits & rules and others & rules:
+            found += _turn(board, two, search, scan)
+    board.back(two.slot)
+    return found
+
+
+def _turn(board: Board, domain: Domain, one: Turn, other: Turn) -> list[int]:
+    """Both sides of where one break point overtakes another; none where it doesn't."""
+
+    def before(place: int) -> bool | None:
+        board.put(domain.slot, place)
+        first, second = one(board.case, board.work), other(board.case, board.work)
+        return None if first is None or second is None else first < second
+
+    low, high = domain.least, domain.most
+    start, end = before(low), before(high)
+    if start is None or end is None or start == end:
+        return []
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if before(middle) == start else (low, middle)
+    return [low, high]

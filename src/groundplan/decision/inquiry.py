@@ -5,10 +5,10 @@ from typing import Any, Final, NamedTuple
 
 from groundplan.constraints import FIELDS
 from groundplan.constraints.kind import Plain, RefusedError
-from groundplan.constraints.question import ASKED, ASKED_BY_KEY, Asked
+from groundplan.constraints.question import ASKED, OF_LABELS, Asked, asked_as
 from groundplan.constraints.spoken import Meant, understand
 from groundplan.decision.costs import Costs
-from groundplan.decision.standing import Out, Outcomes, Standing
+from groundplan.decision.standing import CONFLICT, Out, Outcomes, Standing
 
 _TOGETHER: Final = ("candidates.per_request", "candidates.catalog")
 
@@ -47,7 +47,7 @@ class Inquiry:
     @property
     def plain(self) -> dict[str, Plain]:
         """What was answered, by dotted key, as the file writes it."""
-        meant = {key: self._meant.get(key) for key in ASKED_BY_KEY}
+        meant = {asked.key: self._meant.get(asked.key) for asked in self.asked()}
         return {key: found.plain for key, found in meant.items() if found is not None}
 
     @property
@@ -60,15 +60,37 @@ class Inquiry:
         )
 
     def asked(self) -> Iterator[Asked]:
-        """The questions that belong to the output, as far as it is known, in order."""
+        """The questions that belong to what is known so far, in order and in its words."""
         for asked in ASKED:
-            output = self._meant.get("system.output")  # it may be answered on the way
-            if not asked.answers_only or (output is not None and output.value == "answer"):
-                yield asked
+            output = self.value("system.output")  # it may be answered on the way
+            if asked.answers_only and output != "answer":
+                continue
+            if asked.key in OF_LABELS and self.value("labels.kind") == "none":
+                continue
+            yield asked_as(asked.key, output)
+
+    def value(self, key: str) -> Any:
+        """What was answered, as the program holds it; None: nothing, or it was left out."""
+        meant = self._meant.get(key)
+        return None if meant is None else meant.value
 
     def standing(self) -> Standing:
         """What the answers so far leave standing; what was not asked yet is open."""
         return Standing(self._given(), self.costs)
+
+    def clash(self) -> tuple[str, ...]:
+        """Some of the answers so far that leave a conflict only; none of them could be spared.
+
+        Empty where something can still be decided.
+        """
+        kept = self.standing()
+        if kept.outcomes() != (CONFLICT,):
+            return ()
+        for key in reversed(kept.given):  # the first answers say the most of what is built
+            less = kept.without(key)
+            if less.outcomes() == (CONFLICT,):
+                kept = less
+        return tuple(kept.given)
 
     def give(self, key: str, text: str, *, assumed: bool = False) -> Step:
         """Take an answer as somebody says it.

@@ -5,9 +5,9 @@ from typing import Final
 from groundplan.decision import work
 from groundplan.decision.case import Case
 from groundplan.decision.role import Option, Role
-from groundplan.decision.rules import needs_private
 from groundplan.decision.ruling import Rule
 from groundplan.decision.work import Work
+from groundplan.decision.writing import needs_private
 from groundplan.units import MILLISECOND, show_count, show_duration
 
 HEAVY: Final = 10 * MILLISECOND  # of p99: below, no heavy network runs while a request waits
@@ -40,10 +40,25 @@ def _towers(a: Case) -> bool:
     )
 
 
-def _many(a: Case) -> bool:
+def _many(a: Case, w: Work) -> bool:
     """Several candidates without a label, and time or a schedule for a heavy network."""
-    waits = a.pattern == "realtime" and a.p99 < HEAVY
-    return a.per_request > 1 and a.level != "audit" and not waits
+    return a.per_request > 1 and a.level != "audit" and not _hurried(a, w)
+
+
+def _passes(a: Case, w: Work) -> int:
+    """Nanoseconds of a heavy network that reads every candidate while the request waits."""
+    return a.per_request * w.ns["heavy_network"] if a.pattern == "realtime" else 0
+
+
+def _hurried(a: Case, w: Work) -> bool:
+    """Is there no time for that?"""
+    extra = _passes(a, w)
+    return a.pattern == "realtime" and (a.p99 < HEAVY or not work.fits(extra, "realtime", a, w))
+
+
+def _encoding(a: Case, w: Work) -> int:
+    """Nanoseconds to encode what is asked, where no search has done so."""
+    return w.ns["encoder"] if a.pattern == "realtime" else 0
 
 
 def _audit(name: str, out: str, why: str) -> Rule:
@@ -84,12 +99,20 @@ MODEL: Final = Role(
             "a vector for who asks and one for each thing, learned from feedback",
             frozenset({"batch", "ranking"}),
         ),
-        Option("text_encoder", "transfer: a pretrained encoder of texts needs no labels", _NUMBERS),
+        Option(
+            "text_encoder",
+            "transfer: a pretrained encoder of texts needs no labels",
+            _NUMBERS,
+            _encoding,
+        ),
         Option(
             "isolation_forest", "unsupervised: how unusual a thing is, without a label", _TABLES
         ),
         Option(
-            "self_supervised", "a network that learns to predict the unlabelled history", _TABLES
+            "self_supervised",
+            "a network that learns to predict the unlabelled history",
+            _TABLES,
+            _passes,
         ),
         Option("co_occurrence", "counts of what was taken together, to be read by all", _RANKING),
         Option("word_match", "shared words, weighted by how rare they are", _NUMBERS),
@@ -143,7 +166,7 @@ MODEL: Final = Role(
             "text_encoder",
             _ASKED,
             lambda a, w: (
-                a.pattern == "realtime" and not work.fits(w.ns["encoder"], "realtime", a, w)
+                a.pattern == "realtime" and not work.fits(_encoding(a, w), "realtime", a, w)
             ),
             lambda a, w: (
                 f"encoding the request takes {show_duration(w.ns['encoder'] / 1000)}, "
@@ -160,8 +183,8 @@ MODEL: Final = Role(
         Rule(
             "model-forest-candidates",
             "isolation_forest",
-            ("candidates.per_request", "latency.p99", "interpretability.level"),
-            lambda a, w: _many(a),
+            (*_ASKED, "interpretability.level"),
+            _many,
             lambda a, w: (
                 f"a request scores {show_count(a.per_request)} candidates, and how "
                 "unusual each one is does not say which of them is meant"
@@ -171,12 +194,19 @@ MODEL: Final = Role(
         Rule(
             "model-network-latency",
             "self_supervised",
-            ("latency.p99",),
-            lambda a, w: a.pattern == "realtime" and a.p99 < HEAVY,
+            _ASKED,
+            _hurried,
             lambda a, w: (
-                f"{show_duration(a.p99)} is under {show_duration(HEAVY)}: no pass of a "
-                "heavy network while a request waits"
+                f"a pass for each candidate takes {show_duration(_passes(a, w) / 1000)}, and "
+                f"{show_duration(a.p99)} is promised: no heavy network while a request waits"
             ),
+        ),
+        Rule(
+            "model-network-ranking",
+            "self_supervised",
+            ("system.output",),
+            lambda a, w: a.output == "ranking",
+            lambda a, w: "the output is a ranking, and what is usual is not what is wanted",
         ),
         _kinds(
             "model-counts-labels",
@@ -275,7 +305,7 @@ EXPLAINER: Final = Role(
         Rule(
             "explainer-trees-latency",
             "tree_attributions",
-            (*_KIND, *_ASKED),
+            (*_KIND, *_ASKED, "freshness.requests", "candidates.catalog", "interpretability.level"),
             lambda a, w: a.pattern != "batch" and not work.fits(_reasons(a, w), a.pattern, a, w),
             lambda a, w: (
                 f"the attributions take {show_duration(_reasons(a, w) / 1000)}, which "

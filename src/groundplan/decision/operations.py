@@ -2,19 +2,43 @@
 
 from typing import Final
 
+from groundplan.decision import work, writing
 from groundplan.decision.case import Case
 from groundplan.decision.role import Option, Role
-from groundplan.decision.rules import needs_private
 from groundplan.decision.ruling import Rule
-from groundplan.units import DAY, HOUR, show_duration, show_size
+from groundplan.decision.work import Work
+from groundplan.decision.writing import needs_private
+from groundplan.units import DAY, HOUR, show_count, show_duration, show_rate, show_size
 
 LOCAL: Final = 8_000_000_000  # bytes: 8 billion parameters at 4 bits, and as much for contexts
 RARE: Final = 0.1  # share of positives below which a ROC curve flatters
+WRITES: Final = 50_000 * 10**9  # nanohertz: events that the one writer of an embedded store takes
 LATE: Final = 30 * DAY  # of label delay: beyond, a model would be judged a season late
 _NUMBERS = frozenset({"batch", "realtime", "ranking"})
 _ANSWERS = frozenset({"batch-answer", "realtime-answer", "rag"})
 _BATCH = frozenset({"batch", "batch-answer"})
 _STORES = _NUMBERS | {"batch-answer"}
+
+_WRITER = (
+    "engines.language_model",
+    "policy.external_api",
+    "policy.private_corpus",
+    "freshness.knowledge",
+)
+_CORPUS = ("candidates.per_request", "candidates.catalog")
+
+
+def _longer(a: Case, w: Work) -> int:
+    """Nanoseconds by which 8 billion parameters start an answer later than is planned with."""
+    if a.pattern == "batch":
+        return 0
+    return max(0, writing.local(8, a.pattern, a, w.ns) - work.wait(a.pattern, a, w))
+
+
+def _dearer(a: Case, w: Work) -> int:
+    """Nanoseconds of cores by which a whole answer of theirs is dearer."""
+    return writing.answer(8, a.pattern, w.ns) - writing.answer(1, a.pattern, w.ns)
+
 
 GENERATOR: Final = Role(
     "generator",
@@ -22,7 +46,10 @@ GENERATOR: Final = Role(
         Option("named", "the language model that the project names", _ANSWERS),
         Option("hosted", "a large model behind an OpenAI-compatible server", _ANSWERS),
         Option(
-            "local_8b", "a model of 8 billion parameters at 4 bits, on these machines", _ANSWERS
+            "local_8b",
+            "a model of 8 billion parameters at 4 bits, on these machines",
+            _ANSWERS,
+            _longer,
         ),
         Option("local_1b", "a model of a billion parameters, on these machines", _ANSWERS),
     ),
@@ -54,6 +81,50 @@ GENERATOR: Final = Role(
             ("policy.memory",),
             lambda a, w: a.memory is not None and a.memory < LOCAL,
             lambda a, w: f"it needs {show_size(LOCAL)}, and {show_size(a.memory or 0)} may be used",
+        ),
+        Rule(
+            "generator-latency",
+            "local_8b",
+            (
+                *_WRITER,
+                *_CORPUS,
+                "system.output",
+                "latency.p99",
+                "latency.streamed",
+                "policy.cores",
+            ),
+            lambda a, w: (
+                a.pattern != "batch"
+                and writing.at_home(a)
+                and not work.fits(_longer(a, w), a.pattern, a, w)
+            ),
+            lambda a, w: (
+                f"until it has read {show_count(writing.read(a.pattern))} tokens and says "
+                f"something, {show_duration(writing.local(8, a.pattern, a, w.ns) / 1000)} pass, "
+                f"which does not fit what {show_duration(a.p99)} leaves"
+            ),
+        ),
+        Rule(
+            "generator-capacity",
+            "local_8b",
+            (
+                *_WRITER,
+                *_CORPUS,
+                "system.output",
+                "latency.throughput",
+                "policy.hosts",
+                "policy.cores",
+            ),
+            lambda a, w: (
+                a.pattern != "batch"
+                and writing.at_home(a)
+                and not work.carries(_dearer(a, w), a.pattern, a, w)
+            ),
+            lambda a, w: (
+                f"an answer takes {show_duration(writing.answer(8, a.pattern, w.ns) / 1000)} of "
+                f"one core, and {show_rate(a.throughput)} of them fill more than 70% of the "
+                "stated cores"
+            ),
         ),
     ),
 )
@@ -102,6 +173,11 @@ FEATURES: Final = Role(
 )
 
 
+def _records(a: Case) -> bool:
+    """Does each request add an event to what features are made of?"""
+    return a.pattern != "batch" and a.features < HOUR
+
+
 def _engine(a: Case) -> str:
     return "scores" if a.pattern == "batch" else "online_store"
 
@@ -119,6 +195,31 @@ STORE: Final = Role(
             ("policy.hosts",),
             lambda a, w: (a.hosts or 1) > 1,
             lambda a, w: f"{a.hosts} hosts serve, and each would know a part only",
+        ),
+        Rule(
+            "store-writes",
+            "embedded",
+            ("latency.throughput", "freshness.features"),
+            lambda a, w: _records(a) and a.throughput > WRITES,
+            lambda a, w: (
+                f"{show_rate(a.throughput)} are events to record, and the one writer of a file "
+                f"records {show_rate(WRITES)}"
+            ),
+        ),
+        Rule(
+            "store-machines",
+            "embedded",
+            (
+                *("system.output", "labels.kind", "latency.throughput", "freshness.requests"),
+                *_CORPUS,
+                *("interpretability.level", "policy.cores"),
+            ),
+            lambda a, w: work.beyond_machine(a.pattern, a, w),
+            lambda a, w: (
+                f"{show_rate(a.throughput)} keep "
+                f"{work.cores_needed(a.pattern, a, w):,.0f} cores busy, more than a machine of "
+                f"{work.MACHINE} carries, and all hosts must know the same"
+            ),
         ),
         Rule(
             "store-named",
@@ -151,7 +252,10 @@ _HOURS: Final = (24, 12, 6, 4, 2, 1)
 
 SCHEDULE: Final = Role(
     "schedule",
-    tuple(Option(f"{hours}h", f"a run every {hours}h", _BATCH) for hours in _HOURS),
+    tuple(
+        Option(f"{hours}h", f"a run every {hours}h, unless [schedule] says otherwise", _BATCH)
+        for hours in _HOURS
+    ),
     # The last one needs no rule: where an hour is too long, batch itself is out.
     tuple(_every(hours) for hours in _HOURS[:-1]),
 )
@@ -180,7 +284,12 @@ def _unlabelled(name: str, out: str) -> Rule:
 METRIC: Final = Role(
     "metric",
     (
-        Option("roc_auc", "how often a positive scores above a negative", _NUMBERS),
+        Option(
+            "roc_auc",
+            "how often a positive scores above a negative; where an amount is predicted, and not "
+            "a yes or no, its mean absolute error instead",
+            _NUMBERS,
+        ),
         Option("average_precision", "precision over all recalls: false alarms count", _NUMBERS),
         Option("ndcg", "how far up the taken things stand", _NUMBERS),
         Option("reviewed_sample", "people judge a sample", _NUMBERS | _ANSWERS),
@@ -216,6 +325,12 @@ def _not(name: str, out: str, kind: str, why: str) -> Rule:
     )
 
 
+def _unjoined(a: Case) -> str:
+    if a.kind == "implicit":
+        return "nobody states them"
+    return "too few to join" if a.kind == "sparse" else "there is nothing to join"
+
+
 _ALL: Final = _NUMBERS | _ANSWERS
 
 LOOP: Final = Role(
@@ -227,7 +342,13 @@ LOOP: Final = Role(
         Option("review_sample", "people label a sample, the most doubtful first", _ALL),
     ),
     (
-        _not("loop-join-labels", "label_join", "explicit", "nobody states them"),
+        Rule(
+            "loop-join-labels",
+            "label_join",
+            ("labels.kind",),
+            lambda a, w: a.kind != "explicit",
+            lambda a, w: f"labels are {a.kind}: {_unjoined(a)}",
+        ),
         Rule(
             "loop-join-late",
             "label_join",

@@ -1,44 +1,69 @@
-"""The roles that narrow a corpus: retrieval, the index, the reranker, heavy networks."""
+"""The roles that narrow a corpus: retrieval, the index, the reranker."""
 
 from typing import Final
 
-from groundplan.decision import work
+from groundplan.decision import search, work
 from groundplan.decision.case import Case
-from groundplan.decision.models import HEAVY
 from groundplan.decision.role import Option, Role
 from groundplan.decision.ruling import Rule
 from groundplan.decision.work import Work
 from groundplan.units import show_count, show_duration, show_rate, show_size
 
-VECTOR: Final = 256  # bytes: 64 dimensions in single precision
 _RANKING = frozenset({"ranking"})
 _SEARCH = frozenset({"ranking", "rag"})
-_LIVE = frozenset({"realtime", "ranking"})
 _CORPUS = ("candidates.per_request", "candidates.catalog")
-_LEFT = ("labels.kind", "latency.p99", "latency.streamed")  # what a request leaves room for
-_CAPACITY = ("latency.throughput", "policy.hosts", "policy.cores")
+_REACH = ("labels.kind", "freshness.requests", *_CORPUS, "interpretability.level")
+_WRITER = (
+    "freshness.knowledge",
+    "policy.private_corpus",
+    "policy.external_api",
+    "engines.language_model",
+)
+_PEAK = ("latency.throughput", "policy.hosts", "policy.cores")
+_LEFT = ("latency.p99", "latency.streamed", "policy.cores", *_REACH, *_WRITER)  # of a request
+_CAPACITY = (*_PEAK, *_REACH, *_WRITER)
 
 
-def _corpus(a: Case) -> int:
-    return a.per_request if a.catalog is None else a.catalog
+def _live(a: Case, w: Work) -> int:
+    """Nanoseconds by which a search in the request takes longer than the cheapest way."""
+    return search.live(a, w.ns) - w.ns["item_list"] if search.listed(a) else 0
+
+
+def _listed(a: Case, w: Work) -> bool:
+    """Are candidates listed ahead: is there something to narrow, or too much to search live?"""
+    if not search.listed(a):
+        return False
+    return _larger(a) or not _searchable(a, w)
+
+
+def _searchable(a: Case, w: Work) -> bool:
+    """Is there room to search in the request, whatever was chosen since?"""
+    extra = _live(a, w) - a.taken
+    return work.fits(extra, a.pattern, a, w) and work.carries(extra, a.pattern, a, w)
 
 
 def _scan(a: Case, w: Work) -> int:
-    """Nanoseconds to compare the request with every vector; the table's row is per vector."""
-    return _corpus(a) * w.ns["vector_exact"]
+    """Nanoseconds to compare the request with every vector."""
+    return search.scan(search.searched(a), search.width(a), w.ns)
+
+
+def _exact(a: Case, w: Work) -> int:
+    """Nanoseconds by which that takes longer than a probe."""
+    return _scan(a, w) - search.probe(search.searched(a), search.width(a), w.ns)
+
+
+def _words(a: Case, w: Work) -> int:
+    """Nanoseconds to find the passages that share words."""
+    return search.match(search.passages(a), w.ns)
+
+
+def _bytes(a: Case) -> int:
+    return search.size(search.searched(a), search.width(a))
 
 
 def _pairs(w: Work) -> int:
     """Nanoseconds to read the request with each candidate of a page or two."""
     return work.RERANKED * w.ns["pair"]
-
-
-def _crowded(extra: int, a: Case) -> bool:
-    """Would so many nanoseconds per request alone fill the stated cores?"""
-    if a.cores is None:
-        return False
-    room = work.BUSY[0] * a.cores * (a.hosts or 1) * 10**18
-    return work.BUSY[1] * a.throughput * extra > room
 
 
 def _larger(a: Case) -> bool:
@@ -49,11 +74,11 @@ def _alone(name: str, out: str) -> Rule:
     return Rule(
         name,
         out,
-        _CORPUS,
-        lambda a, w: not _larger(a),
+        ("latency.p99", *_PEAK, *_REACH),
+        lambda a, w: not _larger(a) and _searchable(a, w),
         lambda a, w: (
-            f"all of {show_count(_corpus(a))} candidates are eligible for every request: "
-            "there is no larger catalog to narrow beforehand"
+            f"all of {show_count(search.things(a))} candidates are eligible for every request: "
+            "there is no larger catalog to narrow beforehand, and there is time to search them"
         ),
     )
 
@@ -63,7 +88,12 @@ RETRIEVAL: Final = Role(
     (
         Option("user_lists", "candidates offline, a list per user; ranking live", _RANKING),
         Option("item_lists", "candidates offline, a list per thing seen; ranking live", _RANKING),
-        Option("live", "candidates from the index, for each request", _RANKING),
+        Option(
+            "live",
+            "candidates from the index, for each request",
+            _RANKING,
+            _live,
+        ),
     ),
     (
         _alone("retrieval-users-catalog", "user_lists"),
@@ -93,7 +123,7 @@ INDEX: Final = Role(
             "exact",
             "every vector is compared: nothing to build, tune or miss",
             _SEARCH,
-            lambda a, w: _scan(a, w) - w.ns["vector_probe"],
+            lambda a, w: 0 if a.pattern == "ranking" and _listed(a, w) else _exact(a, w),
         ),
         Option("ivf_pq", "vectors in cells, compressed, the best compared exactly", _SEARCH),
     ),
@@ -108,10 +138,10 @@ INDEX: Final = Role(
         Rule(
             "index-exact-latency",
             "exact",
-            (*_CORPUS, *_LEFT),
-            lambda a, w: not work.fits(_scan(a, w) - w.ns["vector_probe"], a.pattern, a, w),
+            _LEFT,
+            lambda a, w: not work.fits(_exact(a, w), a.pattern, a, w),
             lambda a, w: (
-                f"comparing {show_count(_corpus(a))} vectors takes "
+                f"comparing {show_count(search.searched(a))} vectors takes "
                 f"{show_duration(_scan(a, w) / 1000)}, which does not fit what "
                 f"{show_duration(a.p99)} leaves"
             ),
@@ -119,26 +149,61 @@ INDEX: Final = Role(
         Rule(
             "index-exact-capacity",
             "exact",
-            (*_CORPUS, *_CAPACITY),
-            lambda a, w: _crowded(_scan(a, w), a),
+            _CAPACITY,
+            lambda a, w: not work.carries(_exact(a, w), a.pattern, a, w),
             lambda a, w: (
-                f"comparing {show_count(_corpus(a))} vectors at "
-                f"{show_rate(a.throughput)} fills more than 70% of the cores that are stated"
+                f"comparing {show_count(search.searched(a))} vectors at "
+                f"{show_rate(a.throughput)} fills, with the rest, more than 70% of the stated cores"
             ),
         ),
         Rule(
             "index-exact-memory",
             "exact",
-            (*_CORPUS, "policy.memory"),
-            lambda a, w: a.memory is not None and 2 * VECTOR * _corpus(a) > a.memory,
+            ("labels.kind", *_CORPUS, "policy.memory"),
+            lambda a, w: a.memory is not None and 2 * _bytes(a) > a.memory,
             lambda a, w: (
-                f"{show_count(_corpus(a))} vectors are {show_size(VECTOR * _corpus(a))}, "
-                f"more than half of {show_size(a.memory or 0)}"
+                f"{show_count(search.searched(a))} vectors of {search.width(a)} dimensions are "
+                f"{show_size(_bytes(a))}, more than half of {show_size(a.memory or 0)}"
             ),
         ),
     ),
 )
 
+WORD_INDEX: Final = Role(
+    "word_index",
+    (
+        Option(
+            "beside",
+            "passages are found by words as well, and both orders are merged",
+            frozenset({"rag"}),
+            _words,
+        ),
+        Option("none", "passages are found by meaning alone", frozenset({"rag"})),
+    ),
+    (
+        Rule(
+            "words-latency",
+            "beside",
+            ("latency.p99", "latency.streamed", "policy.cores", *_CORPUS, *_WRITER),
+            lambda a, w: not work.fits(_words(a, w), a.pattern, a, w),
+            lambda a, w: (
+                f"a search by words takes {show_duration(_words(a, w) / 1000)} among "
+                f"{show_count(search.passages(a))} passages, which does not fit what "
+                f"{show_duration(a.p99)} leaves"
+            ),
+        ),
+        Rule(
+            "words-capacity",
+            "beside",
+            (*_PEAK, *_CORPUS, *_WRITER),
+            lambda a, w: not work.carries(_words(a, w), a.pattern, a, w),
+            lambda a, w: (
+                f"searching {show_count(search.passages(a))} passages by words at "
+                f"{show_rate(a.throughput)} fills, with the rest, more than 70% of the stated cores"
+            ),
+        ),
+    ),
+)
 
 RERANKER: Final = Role(
     "reranker",
@@ -166,52 +231,15 @@ RERANKER: Final = Role(
             "reranker-capacity",
             "cross_encoder_top_50",
             _CAPACITY,
-            lambda a, w: _crowded(_pairs(w), a),
+            lambda a, w: not work.carries(_pairs(w), a.pattern, a, w),
             lambda a, w: (
-                f"{work.RERANKED} pairs at {show_rate(a.throughput)} fill more than 70% "
-                "of the cores that are stated"
+                f"{work.RERANKED} pairs at {show_rate(a.throughput)} fill, with the rest, "
+                "more than 70% of the stated cores"
             ),
         ),
         Rule(
             "reranker-audit",
             "cross_encoder_top_50",
-            ("interpretability.level",),
-            lambda a, w: a.level == "audit",
-            lambda a, w: "the level is audit, and a deep network is a black box",
-        ),
-    ),
-)
-
-HEAVY_NETWORK: Final = Role(
-    "heavy_network",
-    (
-        Option("in_request", "a pass of a heavy network fits while the request waits", _LIVE),
-        Option("ahead", "heavy networks run beforehand, and a request reads the results", _LIVE),
-    ),
-    (
-        Rule(
-            "network-short",
-            "in_request",
-            ("latency.p99",),
-            lambda a, w: a.p99 < HEAVY,
-            lambda a, w: (
-                f"{show_duration(a.p99)} is under {show_duration(HEAVY)}: no pass of a "
-                "heavy network while a request waits"
-            ),
-        ),
-        Rule(
-            "network-latency",
-            "in_request",
-            ("system.output", "labels.kind", "latency.p99", "candidates.per_request"),
-            lambda a, w: not work.fits(w.ns["heavy_network"], a.pattern, a, w),
-            lambda a, w: (
-                f"one pass takes {show_duration(w.ns['heavy_network'] / 1000)}, which "
-                f"does not fit what {show_duration(a.p99)} leaves"
-            ),
-        ),
-        Rule(
-            "network-audit",
-            "in_request",
             ("interpretability.level",),
             lambda a, w: a.level == "audit",
             lambda a, w: "the level is audit, and a deep network is a black box",

@@ -6,25 +6,16 @@ microseconds; what a request takes comes from `work`, which sums the measured co
 
 from typing import Final
 
-from groundplan.decision import work
+from groundplan.decision import edges, search, work, writing
 from groundplan.decision.case import Case
-from groundplan.decision.ruling import Edge, Rule
+from groundplan.decision.ruling import Rule
 from groundplan.decision.work import Work
+from groundplan.decision.writing import needs_private
 from groundplan.units import DAY, HOUR, show_count, show_duration, show_rate
 
 RUN: Final = HOUR  # the shortest schedule that a batch is run on
 TUNED: Final = 30 * DAY  # knowledge of this age can be tuned in: a tuning takes days of care
 MILLION: Final = 1_000_000  # candidates: beyond, no request joins the features of each
-
-
-def needs_private(a: Case) -> bool:
-    """Must the model know what is absent from its training data?
-
-    Where it isn't stated: knowledge with a stated age is knowledge of one's own.
-    """
-    if a.private_corpus is None:
-        return a.knowledge is not None
-    return a.private_corpus
 
 
 def needs_retrieval(a: Case) -> bool:
@@ -40,33 +31,6 @@ def scans(a: Case, w: Work) -> bool:
         and not work.slow("realtime", a, w)
         and not work.busy("realtime", a, w)
     )
-
-
-def _at(slot: str, value: int) -> tuple[Edge, ...]:
-    return ((slot, lambda a, w: value),)
-
-
-def _p99(pattern: str) -> tuple[Edge, ...]:
-    return (("p99", lambda a, w: work.least_p99(pattern, a, w)),)
-
-
-def _cores(pattern: str) -> tuple[Edge, ...]:
-    return (
-        ("throughput", lambda a, w: _after(work.most_throughput(pattern, a, w))),
-        ("cores", lambda a, w: work.least_cores(pattern, a, w)),
-        ("hosts", lambda a, w: work.least_hosts(pattern, a, w)),
-    )
-
-
-def _after(last: int | None) -> int | None:
-    return None if last is None else last + 1
-
-
-_IN_TIME: Final = (*_p99("realtime"), ("per_request", lambda a, w: work.most_in_time(a, w) + 1))
-_IN_CORES: Final = (
-    *_cores("realtime"),
-    ("per_request", lambda a, w: _after(work.most_in_cores(a, w))),
-)
 
 
 def _slow(pattern: str, what: str, a: Case, w: Work) -> str:
@@ -96,13 +60,52 @@ def _documents(a: Case) -> str:
 
 
 def _first(a: Case) -> str:
-    return "the first token" if a.streamed else f"the first {work.FIRST_WORDS} tokens"
+    return "the first token" if a.streamed else f"the first {writing.FIRST_WORDS} tokens"
+
+
+def _writer(pattern: str, a: Case) -> str:
+    if not writing.at_home(a):
+        return "a language model"
+    return (
+        f"a language model on {_count(writing.threads(a))} here, of a billion parameters at least "
+        f"as {_forbidden(a)}, read {show_count(writing.read(pattern))} tokens and"
+    )
+
+
+def _count(cores: int) -> str:
+    return "1 core" if cores == 1 else f"{cores} cores"
+
+
+def _forbidden(a: Case) -> str:
+    if a.external_api == "none":
+        return "nothing may leave the house"
+    return "nothing says that the corpus may leave the house"
+
+
+def _answering(what: str, a: Case) -> str:
+    if not writing.at_home(a):
+        return what
+    return f"{what} and writing the answers here, as {_forbidden(a)},"
+
+
+def _found(a: Case) -> str:
+    if search.listed(a):
+        return f"to read a list, join and rank {work.SHORT_LIST}"
+    return f"to search {show_count(search.things(a))} things, join and rank {work.SHORT_LIST}"
 
 
 _POLICY = ("policy.private_corpus", "policy.fine_tuning")
 _KNOWLEDGE = ("system.output", "freshness.knowledge", *_POLICY)
-_GENERATION = ("system.output", "latency.p99", "latency.streamed")
+_WRITER = (
+    "freshness.knowledge",
+    "policy.private_corpus",
+    "policy.external_api",
+    "engines.language_model",
+)
+_GENERATION = ("system.output", "latency.p99", "latency.streamed", "policy.cores", *_WRITER)
 _CAPACITY = ("latency.throughput", "policy.hosts", "policy.cores")
+_CORPUS = ("candidates.per_request", "candidates.catalog")
+_REACH = ("labels.kind", "freshness.requests", *_CORPUS, "interpretability.level")
 
 RULES: Final = (
     Rule(
@@ -114,7 +117,7 @@ RULES: Final = (
             f"predictions may be at most {show_duration(a.predictions)} old, and a "
             "nightly run makes them up to 24h old, an hourly one up to 1h"
         ),
-        _at("predictions", RUN),
+        edges.at("predictions", RUN),
     ),
     Rule(
         "batch-features",
@@ -125,7 +128,7 @@ RULES: Final = (
             f"feature values may be at most {show_duration(a.features)} old, and those "
             "behind a published score are as old as its run, up to 1h at best"
         ),
-        _at("features", RUN),
+        edges.at("features", RUN),
     ),
     Rule(
         "batch-unforeseen",
@@ -136,7 +139,7 @@ RULES: Final = (
             "requests are unforeseen, so none can be answered before it comes, and "
             f"{show_duration(a.p99)} is too short to wait for the next run, up to 1h away"
         ),
-        _at("p99", RUN),
+        edges.at("p99", RUN),
     ),
     Rule(
         "batch-knowledge",
@@ -144,7 +147,8 @@ RULES: Final = (
         _KNOWLEDGE,
         lambda a, w: needs_retrieval(a),
         lambda a, w: f"{_documents(a)}, and a scheduled run of one model has not read them",
-        _at("knowledge", TUNED),
+        edges.at("knowledge", TUNED),
+        output="answer",
     ),
     Rule(
         "batch-latency",
@@ -152,7 +156,7 @@ RULES: Final = (
         ("latency.p99",),
         lambda a, w: work.slow("batch", a, w),
         lambda a, w: _slow("batch", f"one lookup takes {show_duration(w.lookup / 1000)}", a, w),
-        _p99("batch"),
+        edges.p99("batch"),
     ),
     Rule(
         "batch-capacity",
@@ -160,7 +164,7 @@ RULES: Final = (
         _CAPACITY,
         lambda a, w: work.busy("batch", a, w),
         lambda a, w: _busy("batch", "one lookup", a, w),
-        _cores("batch"),
+        edges.cores("batch"),
     ),
     Rule(
         "realtime-latency",
@@ -173,7 +177,7 @@ RULES: Final = (
             a,
             w,
         ),
-        _IN_TIME,
+        edges.IN_TIME,
     ),
     Rule(
         "realtime-millions",
@@ -184,17 +188,15 @@ RULES: Final = (
             f"a request chooses among {show_count(a.per_request)} candidates, and no "
             "request joins and scores the features of a million things: a stage must narrow them"
         ),
-        _at("per_request", MILLION),
+        edges.at("per_request", MILLION),
     ),
     Rule(
         "realtime-capacity",
         "realtime",
         ("system.output", "candidates.per_request", *_CAPACITY),
-        lambda a, w: work.busy("realtime", a, w),
-        lambda a, w: _busy(
-            "realtime", "taking requests" if a.output == "answer" else _scan(a), a, w
-        ),
-        _IN_CORES,
+        lambda a, w: a.output != "answer" and work.busy("realtime", a, w),
+        lambda a, w: _busy("realtime", _scan(a), a, w),
+        edges.IN_CORES,
     ),
     Rule(
         "realtime-knowledge",
@@ -202,15 +204,26 @@ RULES: Final = (
         _KNOWLEDGE,
         lambda a, w: needs_retrieval(a),
         lambda a, w: f"{_documents(a)}, and a model alone has not read them",
-        _at("knowledge", TUNED),
+        edges.at("knowledge", TUNED),
+        output="answer",
     ),
     Rule(
         "realtime-generation",
         "realtime",
         _GENERATION,
         lambda a, w: a.output == "answer" and work.slow("realtime", a, w),
-        lambda a, w: _slow("realtime", f"a language model must write {_first(a)}", a, w),
-        _p99("realtime"),
+        lambda a, w: _slow("realtime", f"{_writer('realtime', a)} must write {_first(a)}", a, w),
+        (*edges.p99("realtime"), *edges.threads("realtime")),
+        output="answer",
+    ),
+    Rule(
+        "realtime-writing",
+        "realtime",
+        ("system.output", *_CAPACITY, *_WRITER),
+        lambda a, w: a.output == "answer" and work.busy("realtime", a, w),
+        lambda a, w: _busy("realtime", _answering("taking requests", a), a, w),
+        edges.cores("realtime"),
+        output="answer",
     ),
     Rule(
         "realtime-audit",
@@ -220,6 +233,7 @@ RULES: Final = (
         lambda a, w: (
             "the level is audit, and why a live model wrote a sentence cannot be recomputed"
         ),
+        output="answer",
     ),
     Rule(
         "ranking-score",
@@ -246,30 +260,36 @@ RULES: Final = (
             f"{_scan(a)} takes {show_duration(work.own('realtime', a, w) / 1000)} and "
             f"fits {show_duration(a.p99)}: nothing needs to be narrowed, and nothing is missed"
         ),
-        (*_IN_TIME, *_IN_CORES, *_at("per_request", MILLION)),
+        (
+            *edges.IN_TIME,
+            *edges.IN_CORES,
+            *edges.at("per_request", MILLION),
+        ),
         instead="realtime",
+        output="ranking",
     ),
     Rule(
         "ranking-latency",
         "ranking",
-        ("system.output", "labels.kind", "latency.p99"),
+        ("system.output", "latency.p99", *_REACH),
         lambda a, w: a.output == "ranking" and work.slow("ranking", a, w),
         lambda a, w: _slow(
             "ranking",
-            f"to encode, retrieve, join and rank {work.SHORT_LIST} takes "
-            f"{show_duration(work.own('ranking', a, w) / 1000)}",
+            f"{_found(a)} takes {show_duration(work.own('ranking', a, w) / 1000)}",
             a,
             w,
         ),
-        _p99("ranking"),
+        (*edges.p99("ranking"), *edges.corpus_in_time("ranking")),
+        output="ranking",
     ),
     Rule(
         "ranking-capacity",
         "ranking",
-        ("system.output", "labels.kind", *_CAPACITY),
+        ("system.output", *_REACH, *_CAPACITY),
         lambda a, w: a.output == "ranking" and work.busy("ranking", a, w),
-        lambda a, w: _busy("ranking", f"retrieving and ranking {work.SHORT_LIST}", a, w),
-        _cores("ranking"),
+        lambda a, w: _busy("ranking", _found(a), a, w),
+        (*edges.cores("ranking"), *edges.corpus_in_cores("ranking")),
+        output="ranking",
     ),
     Rule(
         "rag-output",
@@ -293,24 +313,31 @@ RULES: Final = (
             + ", so there is nothing to retrieve"
         ),
         instead="realtime",
+        output="answer",
     ),
     Rule(
         "rag-latency",
         "rag",
-        _GENERATION,
+        (*_GENERATION, *_CORPUS),
         lambda a, w: a.output == "answer" and work.slow("rag", a, w),
         lambda a, w: _slow(
-            "rag", f"passages must be found, then a language model write {_first(a)}", a, w
+            "rag",
+            f"passages must be found among {show_count(search.passages(a))}, then "
+            f"{_writer('rag', a)} write {_first(a)}",
+            a,
+            w,
         ),
-        _p99("rag"),
+        (*edges.p99("rag"), *edges.threads("rag"), *edges.corpus_in_time("rag")),
+        output="answer",
     ),
     Rule(
         "rag-capacity",
         "rag",
-        ("system.output", *_CAPACITY),
+        ("system.output", *_CORPUS, *_CAPACITY, *_WRITER),
         lambda a, w: a.output == "answer" and work.busy("rag", a, w),
-        lambda a, w: _busy("rag", "finding passages", a, w),
-        _cores("rag"),
+        lambda a, w: _busy("rag", _answering("finding passages", a), a, w),
+        (*edges.cores("rag"), *edges.corpus_in_cores("rag")),
+        output="answer",
     ),
     Rule(
         "rag-audit",
@@ -320,5 +347,6 @@ RULES: Final = (
         lambda a, w: (
             "the level is audit, and a citation shows what was read, not why a sentence was written"
         ),
+        output="answer",
     ),
 )

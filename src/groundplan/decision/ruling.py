@@ -27,6 +27,7 @@ class Rule(NamedTuple):
         edges: for each numeric answer that it reads, where the condition turns.
         instead: a simpler pattern whose sufficiency is the whole reason. Such a rule only ever
             saves work, so it takes no part in a conflict.
+        output: the only output for which it can hold; empty where it can for several.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Rule(NamedTuple):
     because: Callable[[Case, Work], str]
     edges: tuple[Edge, ...] = ()
     instead: str | None = None
+    output: str = ""
 
 
 class Ruling(msgspec.Struct, frozen=True, gc=False):

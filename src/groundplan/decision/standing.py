@@ -43,6 +43,7 @@ _TIGHTEST: Final[dict[str, Any]] = {
     "interpretability.level": "audit",
     "policy.private_corpus": True,
     "policy.fine_tuning": False,
+    "policy.external_api": "none",
     "policy.hosts": 1,
     "policy.cores": 1,
 }
@@ -112,6 +113,8 @@ class Out(NamedTuple):
 class Standing:
     """Some answers, the rest open: which patterns stand in some completion, and which can win.
 
+    No engine is named yet: `[engines]` is no answer.
+
     Args:
         given: values by dotted key, as the program holds them; None states that the answer is
             left out. Keys that no pattern depends on are passed over.
@@ -132,6 +135,10 @@ class Standing:
     def but(self, key: str, value: Any) -> "Standing":
         """The same with one answer given."""
         return Standing({**self.given, key: value}, self._costs)
+
+    def without(self, key: str) -> "Standing":
+        """The same with one answer open."""
+        return Standing({k: v for k, v in self.given.items() if k != key}, self._costs)
 
     def patterns(self) -> tuple[str, ...]:
         """The patterns that stand in at least one completion, the simplest first."""
@@ -180,7 +187,7 @@ class Standing:
         Values that no file could state beside the given answers are left out.
         """
         domain = DOMAINS[key]
-        rest = Standing({k: v for k, v in self.given.items() if k != key}, self._costs)
+        rest = self.without(key)
         if domain.values:
             found = [(value, rest.but(key, value).outcomes()) for value in domain.values]
             return tuple(Span(value, value, outcomes) for value, outcomes in found if outcomes)

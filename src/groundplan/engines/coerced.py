@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import duckdb
 
-from groundplan.engines.places import Rows
+from groundplan.engines.places import Rows, said
 from groundplan.errors import InputError
 from groundplan.features.fields import Kind
 from groundplan.features.source import Source
@@ -95,6 +95,10 @@ def coerced(rows: Rows, source: Source, name: str) -> Coerced:
             f"the column {column} of {rows.shown} is {type_}, and {source.name} declares {name} "
             f"as {kind}: convert the column or change the declaration",
         )
+    if kind.name == "float":
+        fits, wants = f"({fits}) AND isfinite({value})", f"{wants} that is finite"
+    if name == source.id and kind.name == "str":
+        fits, wants = f"({fits}) AND {value} <> ''", f"{wants} of one character or more"
     wrong = [] if fits == "true" else [f"({raw} IS NOT NULL AND NOT ({fits}))"]
     wrong += [] if kind.optional else [f"{raw} IS NULL"]
     rule = f"{name} is {wants}" + ("" if kind.optional else ", and every row has one")
@@ -125,7 +129,7 @@ def explained(
         error: what ended it.
     """
     if _WRONG not in str(error):  # the statement did not end by a row
-        return InputError("", f"{rows.shown} cannot be read: {str(error).splitlines()[0]}")
+        return InputError("", f"{rows.shown} cannot be read: {said(error)}")
     for each in columns:
         found = connection.execute(
             f"SELECT count(*), count(*) FILTER ({each.wrong}), "
@@ -142,7 +146,7 @@ def explained(
                 f"{quoted} (row {number:,} is the first): {each.rule}; correct or leave out those "
                 "rows, or change the declaration. Nothing was written",
             )
-    return InputError("", f"{rows.shown} cannot be read: {str(error).splitlines()[0]}")
+    return InputError("", f"{rows.shown} cannot be read: {said(error)}")
 
 
 def read(

@@ -46,11 +46,6 @@ class Kind:
     optional: bool = False
 
     @property
-    def numeric(self) -> bool:
-        """Whether it is a number or a truth, which windows may add."""
-        return self.name != "str"
-
-    @property
     def scale(self) -> int:
         """How many units of the summed integer make one unit of the field."""
         return int(10 ** (FLOAT_PLACES if self.name == "float" else self.places))

@@ -5,7 +5,7 @@ call independence (shares of decisions), separation (error rates) and sufficienc
 They exclude one another where base rates differ, so that the table shows all and passes none.
 """
 
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -59,14 +59,16 @@ class Ratio(Struct, frozen=True):
         decision: its name.
         lowest, highest: the groups with the least and the greatest share.
         ratio: the one share over the other; 1 is even.
-        under: whether the ratio is below four fifths.
+        under: whether it is below four fifths, of the decision that people want: `surely` where
+            the whole interval is, `maybe` where the ratio alone is, else `no`; None of other
+            decisions, which the rule says nothing about.
     """
 
     decision: str
     lowest: str
     highest: str
     ratio: Interval
-    under: bool
+    under: Literal["surely", "maybe", "no"] | None
 
 
 class Fairness(Struct, frozen=True):
@@ -99,6 +101,7 @@ def fairness(
     cluster: Indices,
     decisions: tuple[str, ...],
     *,
+    favourable: str | None = None,
     resamples: int = 200,
 ) -> Fairness:
     """The table of one attribute, with percentile intervals over resampled clusters.
@@ -111,6 +114,7 @@ def fairness(
         label: bool[n].
         cluster: int64[n], whose rows are drawn together.
         decisions: names.
+        favourable: the decision that people want; None where nobody said.
         resamples: how many times.
     """
     names, code = _groups(value)
@@ -136,7 +140,13 @@ def fairness(
         decisions=decisions,
         groups=groups,
         ratios=tuple(
-            Ratio(decision, names[low], names[high], ratio, ratio.value < FOUR_FIFTHS)
+            Ratio(
+                decision,
+                names[low],
+                names[high],
+                ratio,
+                _under(ratio) if decision == favourable else None,
+            )
             for decision, (low, high), ratio in zip(decisions, ends[:-2], spread[:-2], strict=True)
         )
         if many
@@ -144,6 +154,13 @@ def fairness(
         opportunity=spread[-2] if many else None,
         false_alarms=spread[-1] if many else None,
     )
+
+
+def _under(ratio: Interval) -> Literal["surely", "maybe", "no"]:
+    """How a ratio of the favourable decision stands to four fifths."""
+    if ratio.value >= FOUR_FIFTHS:
+        return "no"
+    return "surely" if ratio.high < FOUR_FIFTHS else "maybe"
 
 
 _OTHERS: Final = 5

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from groundplan.errors import EngineError
 from groundplan.monitoring.consistency import Report
 from groundplan.monitoring.page import page
 
@@ -75,6 +76,22 @@ class Watch:
 
     async def check(self) -> None:
         """Check once."""
+        try:
+            self.report = await self._reported()
+        except (EngineError, OSError, msgspec.DecodeError) as error:
+            self.failures += 1
+            _logger.error("the consistency check failed: %s", error)
+        else:
+            self._checked = time.time()
+
+    async def _reported(self) -> Report:
+        """What the check prints.
+
+        Raises:
+            OSError: it cannot be started.
+            DecodeError: it printed something else.
+            EngineError: it failed.
+        """
         process = await asyncio.create_subprocess_exec(
             *self._command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
@@ -85,11 +102,8 @@ class Watch:
             await process.wait()
             raise
         if process.returncode not in (0, 2):
-            self.failures += 1
-            _logger.error("the consistency check failed: %s", errors.decode()[-2_000:])
-            return
-        self.report = msgspec.json.decode(out, type=Report)
-        self._checked = time.time()
+            raise EngineError(errors.decode(errors="replace")[-2_000:])
+        return msgspec.json.decode(out, type=Report)
 
     def figures(self) -> Iterator[Figure]:
         """The last report as gauges; none before the first check."""

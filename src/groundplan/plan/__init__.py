@@ -8,10 +8,11 @@ from groundplan.decision import Costs, Decision, current_costs, decide
 from groundplan.errors import ProjectError
 from groundplan.plan.budget import HEADROOM, share
 from groundplan.plan.failures import failures
+from groundplan.plan.retraining import retraining
 from groundplan.plan.sketch import Sketch
 from groundplan.plan.sketches import sketch
 from groundplan.plan.stage import Fallback, Misfit, Plan, Retraining, Risk, Stage, Watch
-from groundplan.units import DAY, show_duration, show_rate
+from groundplan.units import show_duration, show_rate
 
 __all__ = [
     "HEADROOM",
@@ -57,37 +58,11 @@ def draw(answers: Answers, costs: Costs | None = None) -> Plan:
         headroom=answers.latency.p99 - sum(stage.budget for stage in online),
         stages=(*(stage for stage in drawn.stages if stage.side == "offline"), *online),
         misfits=misfits,
-        retraining=_retraining(answers, decision.pattern),
+        retraining=retraining(answers, decision),
         monitoring=drawn.watches,
         risks=tuple(Risk(m.cause, m.signal, m.mitigation) for m in modes if m.main),
         summary=_summary(answers, decision, drawn),
         costs=costs.name,
-    )
-
-
-def _retraining(answers: Answers, pattern: str) -> Retraining:
-    delay = answers.labels.delay
-    gate = "no worse than the live build on the newest labelled period, intervals considered"
-    if answers.system.output == "answer":
-        return Retraining(
-            "when the model or the prompts change",
-            ("the share of wrong answers leaves its interval",),
-            "a fixed set of questions with known answers, no worse than the live build",
-        )
-    triggers = (
-        "a feature's or the score's population stability index above 0.2",
-        "quality on newly labelled rows below the build's interval",
-    )
-    if answers.labels.kind == "none":
-        return Retraining("monthly", triggers[:1], gate)
-    if delay is None:
-        return Retraining("weekly", triggers, gate)
-    days = max(7 * DAY, delay)
-    return Retraining(
-        f"every {show_duration(days)}: labels are known {show_duration(delay)} later, so a model "
-        "trained sooner would learn little that is new",
-        triggers,
-        gate,
     )
 
 

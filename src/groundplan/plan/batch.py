@@ -1,6 +1,9 @@
 """The plan of scores computed on a schedule and served by lookup."""
 
+from typing import Final
+
 from groundplan.constraints import Answers
+from groundplan.constraints.cron import longest_gap
 from groundplan.decision import Costs, Decision
 from groundplan.plan.sketch import Sketch, choice, log, offline, online, validate
 from groundplan.plan.stage import Stage, Watch
@@ -9,11 +12,12 @@ from groundplan.units import show_duration
 
 def sketch(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
     """The stages of batch: score and publish on a schedule, answer by lookup."""
-    schedule = f"every {choice(decision, 'schedule')}"
+    runs = every(answers, decision)
     age = show_duration(answers.freshness.predictions)
-    queued = answers.freshness.requests == "unforeseen"
+    stated = answers.schedule.score
+    text = answers.system.output == "answer"
     return Sketch(
-        stages=[*_offline(answers, decision, schedule), *_online(answers, costs, queued)],
+        stages=[*_offline(answers, decision, runs), *_online(answers, costs)],
         watches=(
             Watch(
                 "age of the live version (groundplan_scores_age_seconds)",
@@ -34,54 +38,112 @@ def sketch(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
                 "publish more often, or widen the list",
             ),
             Watch(
+                "length of the answers, share that is empty or cut short",
+                "a fifth off the last version's",
+                "publication is refused until somebody has looked",
+            )
+            if text
+            else Watch(
                 "distribution of scores",
                 "population stability index above 0.2 against the last version",
                 "publication is refused until somebody has looked",
             ),
         ),
-        summary=(f"Runs {schedule}: the loosest schedule that keeps predictions within {age}.",),
+        summary=(
+            f'Runs {runs}: [schedule] score = "{stated}" says so, and predictions may be {age} old.'
+            if stated
+            else f"Runs {runs}: the loosest schedule that keeps predictions within {age}.",
+        ),
     )
 
 
-def _offline(answers: Answers, decision: Decision, schedule: str) -> list[Stage]:
-    model = choice(decision, "model")
+def every(answers: Answers, decision: Decision) -> str:
+    """How often scores are made: as the project's own schedule says, else as is decided."""
+    if answers.schedule.score is None:
+        return f"every {choice(decision, 'schedule')}"
+    return f"every {show_duration(longest_gap(answers.schedule.score))} at most"
+
+
+def _offline(answers: Answers, decision: Decision, runs: str) -> list[Stage]:
+    output = answers.system.output
     compute = "Spark" if "batch" in answers.engines else "DuckDB"
     stages = [
         offline(
             "features",
-            does="computes every feature as it stands at the time of the run",
-            served_by=f"{compute}, one SQL statement compiled from the definitions",
+            does="gathers what each answer is written from"
+            if output == "answer"
+            else "computes every feature as it stands at the time of the run",
+            served_by=f"{compute}, one SQL statement"
+            + ("" if output == "answer" else " compiled from the definitions"),
             at_scale="Spark, the same statement",
-            breaks="scores rest on half of the data",
+            breaks=f"{'answers' if output == 'answer' else 'scores'} rest on half of the data",
             detected="rows and nulls per column against the last run",
             fallback=("stale", "the last version keeps serving"),
         )
     ]
-    if answers.system.output == "ranking":
-        stages.append(
-            offline(
-                "retrieve",
-                does="narrows the corpus to a short list for each listed user",
-                served_by="FAISS, all users in one pass",
-                at_scale="the same, sharded by user",
-                breaks="good items never reach the scorer",
-                detected="recall of later interactions in the lists",
-                fallback=("stale", "the last lists"),
-            )
-        )
-    stages += [
-        offline(
-            "score",
-            does=f"scores and decides everything that will be asked about, {schedule}",
-            served_by=f"{model}, partition by partition",
-            at_scale="Spark, the same model",
-            breaks="every answer until the next run is off",
-            detected="score distribution against the last version",
-            fallback=("stale", "the last version keeps serving"),
-        ),
+    if output == "ranking":
+        stages.append(_retrieve(choice(decision, "model")))
+    stages += [_score(answers, decision, runs), *_checked(answers)]
+    if answers.interpretability.level != "none":
+        stages.insert(-2, _explain(choice(decision, "explainer")))
+    return stages
+
+
+_BY: Final = {
+    "two towers": "FAISS, all users in one pass",
+    "text encoder": "FAISS, all users in one pass",
+    "word match": "a word index, all users in one pass",
+}
+
+
+def _retrieve(model: str) -> Stage:
+    served = _BY.get(model, "SQL: what is eligible, popular and near to what was taken")
+    return offline(
+        "retrieve",
+        does="narrows the corpus to a short list for each listed user",
+        served_by=served,
+        at_scale="the same, sharded by user",
+        breaks="good items never reach the scorer",
+        detected="recall of later interactions in the lists",
+        fallback=("stale", "the last lists"),
+    )
+
+
+def _score(answers: Answers, decision: Decision, runs: str) -> Stage:
+    output = answers.system.output
+    queued = answers.freshness.requests == "unforeseen"
+    whole = "what has arrived" if queued else "everything that will be asked about"
+    does = {
+        "score": f"scores and decides {whole}",
+        "ranking": "puts each short list in order",
+        "answer": f"writes an answer to {whole}",
+    }[output]
+    writer = f" ({choice(decision, 'generator')})" if output == "answer" else ""
+    return offline(
+        "score",
+        does=f"{does}, {runs}",
+        served_by=f"{choice(decision, 'model')}{writer}, partition by partition",
+        at_scale="the same model on accelerators"
+        if output == "answer"
+        else "Spark, the same model",
+        breaks="every answer until the next run is off",
+        detected="a sample of the answers that people judge"
+        if output == "answer"
+        else "score distribution against the last version",
+        fallback=("stale", "the last version keeps serving"),
+    )
+
+
+def _checked(answers: Answers) -> list[Stage]:
+    """Validation and publication."""
+    text = answers.system.output == "answer"
+    return [
         offline(
             "validate",
-            does="holds rows, keys, missing values and scores against the last version, and "
+            does="holds rows, keys and the length of answers against the last version, and finds "
+            "those that are empty or cut short"
+            if text
+            else "holds rows, keys, missing values and scores against the last version, and "
             "recomputes a sample from raw data",
             served_by="DuckDB",
             at_scale="the same",
@@ -99,35 +161,54 @@ def _offline(answers: Answers, decision: Decision, schedule: str) -> list[Stage]
             fallback=("stale", "the pointer stays where it was"),
         ),
     ]
-    if answers.interpretability.level != "none":
-        explain = offline(
+
+
+def _explain(explainer: str) -> Stage:
+    if explainer == "review":
+        return offline(
             "explain",
-            does="computes reasons beside the scores whose decision needs them",
-            served_by=choice(decision, "explainer"),
-            at_scale="the same, on more cores",
-            breaks="a reason does not belong to its score",
-            detected="contributions sum to the score",
-            fallback=("stale", "nothing is published without its reasons"),
+            does="a named person approves each answer before it is published",
+            served_by="a queue of answers to read",
+            at_scale="more people; a second model that sorts out what is plainly wrong",
+            breaks="an answer is published that nobody stands for",
+            detected="every answer carries the name of who approved it",
+            fallback=("stale", "nothing is published without its approval"),
         )
-        stages.insert(-2, explain)
-    return stages
+    return offline(
+        "explain",
+        does="computes reasons beside the scores whose decision needs them",
+        served_by=explainer,
+        at_scale="the same, on more cores",
+        breaks="a reason does not belong to its score",
+        detected="contributions sum to the score"
+        if explainer in {"tree attributions", "coefficients"}
+        else "reasons made again for a sample; how far the scores by them are off",
+        fallback=("stale", "nothing is published without its reasons"),
+    )
 
 
-def _online(answers: Answers, costs: Costs, queued: bool) -> list[Stage]:
-    score = answers.system.output == "score"
-    cold = "its segment's average, or that of all" if score else "the most popular"
+COLD: Final = {
+    "score": "its segment's average, or that of all",
+    "ranking": "the most popular",
+    "answer": "that nothing is written for it yet",
+}
+"""What answers for a key without a result, by output."""
+
+
+def _online(answers: Answers, costs: Costs) -> list[Stage]:
+    output, queued = answers.system.output, answers.freshness.requests == "unforeseen"
     wait = "; requests that nobody foresaw wait for the next run" if queued else ""
     return [
         validate(costs, "parses the key that is asked for", "bad keys look like cold ones"),
         online(
             "lookup",
-            costs.us("lookup") if score else costs.us("item_list"),
+            costs.us("item_list") if output == "ranking" else costs.us("lookup"),
             does=f"reads the published answer, with its version and age{wait}",
             served_by=_store(answers, "a memory-mapped file in process"),
             at_scale="Redis or Valkey",
             breaks="answers are missing or old",
             detected="cold-key rate, age of the version",
-            fallback=("defaults", f"the answer of a cold key: {cold}"),
+            fallback=("defaults", f"the answer of a cold key: {COLD[output]}"),
         ),
         log(costs, "key, answer and version", "nobody can tell what was shown"),
     ]

@@ -6,10 +6,11 @@ from typing import Any, Final, Literal, TypeVar
 from msgspec import Struct
 
 from groundplan.constraints import FIELDS, Answers
+from groundplan.constraints.kind import Duration
 from groundplan.decision.case import shown
 from groundplan.decision.conflicts import WayOut
 from groundplan.decision.flips import Flip
-from groundplan.plan.amount import show_band, show_load
+from groundplan.plan.amount import show_amount, show_band, show_load
 from groundplan.plan.capacity import Band, Capacity
 from groundplan.plan.dossier import Dossier
 from groundplan.plan.failures import Failure
@@ -49,7 +50,7 @@ class Difference(Struct, frozen=True):
         conflicts: the sets of answers that cannot hold together now, or no longer.
         components: what fills each role.
         stages: the stages, with their budgets.
-        misfits: the stages that cannot fit now, or no longer.
+        misfits: the stages that cannot fit, and what the capacity lacks, now or no longer.
         capacity: the bands of each component and of all.
         growth: what gives out first when traffic, corpus or history grow.
         failures: the failure modes that come and go.
@@ -148,13 +149,14 @@ def _stated(answers: Answers) -> dict[str, str]:
 
 def spoken(key: str, value: Any) -> str:
     """The value of an answer as people read it; `not stated` where there is none."""
+    kind = FIELDS[key].kind
+    if value is not None and isinstance(kind, Duration):
+        return kind.told(value)
     plain = shown(key, value)
     if plain is None:
         return "not stated"
     if isinstance(plain, bool):
         return str(plain).lower()
-    if isinstance(plain, str) and plain.endswith("999us"):
-        return f"under {show_duration(value + 1)}"  # the last one before a round duration
     return f"{plain:,}" if isinstance(plain, int) else str(plain)
 
 
@@ -277,9 +279,16 @@ def _way(way: WayOut) -> str:
 
 def _misfits(dossier: Dossier) -> dict[str, str]:
     misfits = dossier.plan.misfits if dossier.plan else ()
-    return {
+    shortages = dossier.capacity.shortages if dossier.capacity else ()
+    stages = {
         one.stage: f"needs {show_duration(one.needs)}, has {show_duration(one.has)}"
         for one in misfits
+    }
+    return stages | {
+        f"{words(one.component)}: {one.resource}": f"needs {show_band(one.needs)}, has "
+        f"{show_amount(one.has, one.needs.unit)}"
+        for one in shortages
+        if one.misfit
     }
 
 

@@ -31,6 +31,7 @@ class Dossier(Struct, frozen=True):
         capacity: what it needs; None in a conflict.
         growth: for each axis alone, and for all together, what ten times as much does.
         failures: how components fail.
+        prices: those that capacity and growth were costed with; empty where none were given.
     """
 
     answers: Answers
@@ -42,6 +43,13 @@ class Dossier(Struct, frozen=True):
     capacity: Capacity | None
     growth: tuple[Growth, ...]
     failures: tuple[Failure, ...]
+    prices: dict[str, float] = {}
+
+    @property
+    def holds(self) -> bool:
+        """Whether there is a plan that fits its budgets, and what is promised and stated."""
+        fits = self.plan is not None and not self.plan.misfits
+        return fits and (self.capacity is None or self.capacity.holds)
 
 
 def draw_up(
@@ -55,7 +63,8 @@ def draw_up(
     Args:
         answers: the answers of a project.
         costs: the cost table; the one in force where it is not given.
-        prices: per month: of a `core`, a `gb` of memory, a `gb_disk`; nothing is assumed.
+        prices: per month: of a `core`, a `gb` of memory, a `gb_disk`, and of a `million_tokens` of
+            a hosted language model; capacity and growth cost what these say. Nothing is assumed.
         at: how much each axis grows: each alone, and, of several, all together.
 
     Returns:
@@ -74,8 +83,11 @@ def draw_up(
         flips=flips(answers, table),
         plan=draw(answers, table) if stands else None,
         capacity=capacity(answers, decision, table, given) if stands else None,
-        growth=tuple(growth(answers, table, factors) for factors in _growths(at)) if stands else (),
+        growth=tuple(growth(answers, table, factors, given) for factors in _growths(at))
+        if stands
+        else (),
         failures=failures(answers, decision) if stands else (),
+        prices=given or {},
     )
 
 

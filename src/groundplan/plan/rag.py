@@ -1,8 +1,19 @@
 """The plan of answers grounded in retrieved passages."""
 
 from groundplan.constraints import Answers
-from groundplan.decision import Costs, Decision, work
-from groundplan.plan.sketch import Sketch, choice, log, offline, online, validate
+from groundplan.decision import Costs, Decision, search, work
+from groundplan.decision.case import Case
+from groundplan.plan.sketch import (
+    Sketch,
+    case,
+    choice,
+    log,
+    offline,
+    online,
+    validate,
+    vectors,
+    writer,
+)
 from groundplan.plan.stage import Stage, Watch
 from groundplan.units import show_duration
 
@@ -53,7 +64,7 @@ def _offline(decision: Decision, within: str) -> list[Stage]:
         offline(
             "index",
             does=f"embeds and indexes what changed, within {within}; removes what was deleted",
-            served_by=f"{choice(decision, 'index')} (FAISS) beside a word index",
+            served_by=_indexes(decision, "beside"),
             at_scale="pgvector, Qdrant or Pinecone",
             breaks="old passages answer new questions",
             detected="age of the newest indexed change",
@@ -62,8 +73,22 @@ def _offline(decision: Decision, within: str) -> list[Stage]:
     ]
 
 
+def _words(decision: Decision) -> bool:
+    return choice(decision, "word_index") != "none"
+
+
+def _indexes(decision: Decision, joined: str) -> str:
+    words = f" {joined} a word index" if _words(decision) else ""
+    return f"{choice(decision, 'index')} (FAISS){words}"
+
+
+def _retrieve(a: Case, decision: Decision, costs: Costs) -> float:
+    words = search.match(search.passages(a), costs.ns) / 1000 if _words(decision) else 0.0
+    return vectors(a, decision, costs) + words
+
+
 def _online(answers: Answers, decision: Decision, costs: Costs) -> list[Stage]:
-    rest = 0 if answers.latency.streamed else work.FIRST_WORDS * costs.us("token_hosted")
+    model = writer(answers, decision, costs)
     stages = [
         validate(
             costs,
@@ -78,13 +103,17 @@ def _online(answers: Answers, decision: Decision, costs: Costs) -> list[Stage]:
             at_scale="Triton, over the Open Inference Protocol",
             breaks="retrieval looks in the wrong place",
             detected="recall on known questions",
-            fallback=("skip", "words alone"),
+            fallback=("skip", "words alone")
+            if _words(decision)
+            else ("refuse", "says that the documents cannot be searched now"),
         ),
         online(
             "retrieve",
-            costs.us("vector_probe") + costs.us("text_match"),
-            does="finds passages by words and by meaning, and merges both",
-            served_by=f"{choice(decision, 'index')} (FAISS) and a word index",
+            _retrieve(case(answers, decision), decision, costs),
+            does="finds passages by words and by meaning, and merges both"
+            if _words(decision)
+            else "finds passages by meaning",
+            served_by=_indexes(decision, "and"),
             at_scale="pgvector, Qdrant or Pinecone",
             breaks="the model answers from nothing",
             detected="recall at k on known questions",
@@ -108,17 +137,17 @@ def _online(answers: Answers, decision: Decision, costs: Costs) -> list[Stage]:
         *stages,
         online(
             "generate",
-            costs.us("first_token_hosted") + rest,
+            model.first,
             does="answers from the passages, citing them",
-            served_by="an OpenAI-compatible server",
-            at_scale="several, behind a load balancer",
+            served_by=model.served_by,
+            at_scale=model.at_scale,
             breaks="answers are wrong, slow or stop midway",
             detected="time to first token, share of answers cut short",
             fallback=("skip", "the passages themselves, best first"),
         ),
         online(
             "cite",
-            1_000,
+            work.CITED / 1000,
             does="checks that every citation names a passage that was retrieved",
             served_by="in process",
             at_scale="the same",

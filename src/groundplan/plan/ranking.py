@@ -1,12 +1,23 @@
 """The plan of a fast retrieval stage before a heavier ranker."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from groundplan.constraints import Answers
-from groundplan.decision import Costs, Decision, work
+from groundplan.decision import Costs, Decision, search, work
+from groundplan.decision.case import Case
 from groundplan.plan.budget import HEADROOM
-from groundplan.plan.sketch import Sketch, choice, log, offline, online, validate
+from groundplan.plan.sketch import (
+    Sketch,
+    case,
+    choice,
+    log,
+    offline,
+    online,
+    reasons,
+    validate,
+    vectors,
+)
 from groundplan.plan.stage import Stage, Watch
 from groundplan.units import show_count, show_duration
 
@@ -24,7 +35,10 @@ class _Shape:
         learned: whether a ranker was trained, or the order of retrieval stands.
         corpus: things to choose among.
         short: candidates that retrieval hands on.
-        index: the index, in words.
+        index: the index, in words; none where words or counts are looked up.
+        every: how features are made: nightly, hourly, or with each event or request.
+        encode, retrieve, rerank, explain: µs of a request; 0 where there is no such stage.
+        each: µs to join and rank one candidate.
     """
 
     live: bool
@@ -33,18 +47,22 @@ class _Shape:
     corpus: int
     short: int
     index: str
+    every: str
+    encode: float
+    retrieve: float
+    rerank: float
+    explain: float
+    each: float
+
+    @property
+    def run(self) -> bool:
+        """Whether features are made by a run, before the request."""
+        return self.every in {"nightly", "hourly"}
 
 
 def sketch(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
     """The stages of ranking: encode, retrieve, join, rank, and rerank where it fits."""
-    shape = _Shape(
-        live=choice(decision, "retrieval") == "live",
-        text="text" in choice(decision, "model"),
-        learned=choice(decision, "ranker") != "similarity",
-        corpus=answers.candidates.catalog or answers.candidates.per_request,
-        short=_short(answers, costs),
-        index=choice(decision, "index"),
-    )
+    shape = _shape(answers, decision, costs)
     return Sketch(
         stages=[
             *_offline(decision, shape),
@@ -60,7 +78,7 @@ def sketch(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
             Watch(
                 "age of the newest feature",
                 f"older than {show_duration(answers.freshness.features)}",
-                "check the event feed",
+                f"check the {shape.every} run" if shape.run else "check the event feed",
             ),
             Watch("share of the catalog that is shown", "falls by a third", "look for a loop"),
             Watch("empty or short lists", "above 0.1 %", "look at eligibility filters"),
@@ -72,19 +90,114 @@ def sketch(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
     )
 
 
-def _short(answers: Answers, costs: Costs) -> int:
-    """As many candidates as the p99 has room for, from the least useful to the most."""
-    each = costs.us("gather_candidate") + costs.us("gbm_row")
-    fixed = sum(
-        costs.us(row)
-        for row in ("http", "join_key", "join_key", "vector_probe", "encoder", "lookup", "lookup")
+def _shape(answers: Answers, decision: Decision, costs: Costs) -> _Shape:
+    a = case(answers, decision)
+    live = choice(decision, "retrieval") == "live"
+    text = "text" in choice(decision, "model")
+    ranker, index = choice(decision, "ranker"), choice(decision, "index")
+    row = {"similarity": 0.0, "linear": min(costs.us("linear_single"), costs.us("gbm_row"))}.get(
+        ranker, costs.us("gbm_row")
     )
+    shape = _Shape(
+        live=live,
+        text=text,
+        learned=ranker != "similarity",
+        corpus=search.things(a),
+        short=0,
+        index=index,
+        every=choice(decision, "features"),
+        encode=search.encoded(a, costs.ns) / 1000 if live and index != "none" else 0.0,
+        retrieve=_retrieve(a, decision, costs) if live else costs.us("item_list"),
+        rerank=0.0 if choice(decision, "reranker") == "none" else work.RERANKED * costs.us("pair"),
+        explain=reasons(a, decision, costs),
+        each=costs.us("gather_candidate") + row,
+    )
+    return replace(shape, short=_short(answers, costs, shape))
+
+
+def _retrieve(a: Case, decision: Decision, costs: Costs) -> float:
+    """µs to find candidates in the request."""
+    if choice(decision, "index") != "none":
+        return vectors(a, decision, costs)
+    if choice(decision, "model") == "word match":
+        return search.match(search.things(a), costs.ns) / 1000
+    return costs.us("item_list")
+
+
+def _short(answers: Answers, costs: Costs, shape: _Shape) -> int:
+    """As many candidates as p99 and stated cores have room for, and no fewer than are useful."""
+    fixed = costs.work.ask / 1000 + shape.encode + shape.retrieve + shape.rerank + shape.explain
     room = (1 - HEADROOM) * answers.latency.p99 - fixed
-    return max(work.SHORT_LIST, min(MOST, int(room / each)))
+    policy = answers.policy
+    if policy.cores is not None:
+        cores = policy.cores * (policy.hosts or 1) * work.BUSY[0] / work.BUSY[1]
+        room = min(room, cores * 1e15 / answers.latency.throughput - fixed)
+    return min(shape.corpus, max(work.SHORT_LIST, min(MOST, int(room / shape.each))))
 
 
 def _offline(decision: Decision, shape: _Shape) -> list[Stage]:
-    stages = [
+    stages = (
+        [
+            offline(
+                "features",
+                does=f"computes the features of users and things, {shape.every}",
+                served_by="DuckDB, one SQL statement compiled from the definitions",
+                at_scale="Spark, the same statement",
+                breaks="the ranker sees values of another day",
+                detected="rows and nulls per column against the last run, age of the values",
+                fallback=("stale", "the values of the last run"),
+            )
+        ]
+        if shape.run
+        else []
+    )
+    if shape.index != "none":
+        stages += _indexed(decision, shape)
+    else:
+        stages.append(
+            offline(
+                "index",
+                does=f"counts what goes together among {show_count(shape.corpus)} things"
+                if choice(decision, "model") == "co occurrence"
+                else f"lists the words of {show_count(shape.corpus)} things",
+                served_by=choice(decision, "model"),
+                at_scale="the same, on more cores",
+                breaks="good items cannot be found",
+                detected="recall of later interactions",
+                fallback=("stale", "the last one"),
+            )
+        )
+    if shape.learned:
+        stages.append(
+            offline(
+                "train_ranker",
+                does="fits the ranker on what was shown and what was chosen",
+                served_by=choice(decision, "ranker"),
+                at_scale="the same, distributed",
+                breaks="the order is no better than retrieval's",
+                detected="NDCG with intervals beside popularity and retrieval alone",
+                fallback=("stale", "the live build stays live"),
+            )
+        )
+    if not shape.live:
+        stages.append(
+            offline(
+                "retrieve",
+                does=f"prepares candidate lists of {shape.short} ahead of the requests",
+                served_by="one pass over all"
+                if shape.index == "none"
+                else f"{shape.index} (FAISS), all lists in one pass",
+                at_scale="Spark, published to Redis or Valkey",
+                breaks="the ranker chooses among the wrong things",
+                detected="recall of later interactions in the lists, age of the lists",
+                fallback=("stale", "the last lists"),
+            )
+        )
+    return stages
+
+
+def _indexed(decision: Decision, shape: _Shape) -> list[Stage]:
+    return [
         offline(
             "encode_items",
             does=f"embeds {show_count(shape.corpus)} things",
@@ -104,40 +217,15 @@ def _offline(decision: Decision, shape: _Shape) -> list[Stage]:
             fallback=("stale", "the last index"),
         ),
     ]
-    if shape.learned:
-        stages.append(
-            offline(
-                "train_ranker",
-                does="fits the ranker on what was shown and what was chosen",
-                served_by=choice(decision, "ranker"),
-                at_scale="the same, distributed",
-                breaks="the order is no better than retrieval's",
-                detected="NDCG with intervals beside popularity and retrieval alone",
-                fallback=("stale", "the live build stays live"),
-            )
-        )
-    if not shape.live:
-        stages.append(
-            offline(
-                "retrieve",
-                does=f"prepares candidate lists of {shape.short} ahead of the requests",
-                served_by=f"{shape.index} (FAISS), all lists in one pass",
-                at_scale="Spark, published to Redis or Valkey",
-                breaks="the ranker chooses among the wrong things",
-                detected="recall of later interactions in the lists, age of the lists",
-                fallback=("stale", "the last lists"),
-            )
-        )
-    return stages
 
 
 def _online(answers: Answers, decision: Decision, costs: Costs, shape: _Shape) -> list[Stage]:
     stages = [validate(costs, "parses the request", "bad input reaches the encoder")]
-    if shape.live:
-        stages += [
+    if shape.encode:
+        stages.append(
             online(
                 "encode",
-                costs.us("encoder") if shape.text else costs.us("user_tower"),
+                shape.encode,
                 does="embeds the query" if shape.text else "embeds the user as of now",
                 served_by="a small text encoder" if shape.text else "the user tower, NumPy",
                 at_scale="Triton, over the Open Inference Protocol",
@@ -147,25 +235,28 @@ def _online(answers: Answers, decision: Decision, costs: Costs, shape: _Shape) -
                     "stale",
                     "word match" if shape.text else "the last embedding of this user",
                 ),
-            ),
+            )
+        )
+    if shape.live:
+        stages.append(
             online(
                 "retrieve",
-                shape.corpus * costs.us("vector_exact")
-                if shape.index == "exact"
-                else costs.us("vector_probe"),
+                shape.retrieve,
                 does=f"finds the {shape.short} nearest",
-                served_by=f"{shape.index} (FAISS)",
+                served_by=choice(decision, "model")
+                if shape.index == "none"
+                else f"{shape.index} (FAISS)",
                 at_scale="pgvector, Qdrant or Pinecone",
                 breaks="good items never reach the ranker",
                 detected="recall against exact search on a sample",
                 fallback=("defaults", "the most popular eligible items"),
-            ),
-        ]
+            )
+        )
     else:
         stages.append(
             online(
                 "retrieve",
-                costs.us("item_list"),
+                shape.retrieve,
                 does="reads the candidates that were prepared offline",
                 served_by="LMDB in process",
                 at_scale="Redis or Valkey",
@@ -175,12 +266,12 @@ def _online(answers: Answers, decision: Decision, costs: Costs, shape: _Shape) -
             )
         )
     if shape.learned:
-        stages += _ranked(decision, costs, shape.short)
-    if "none" not in choice(decision, "reranker"):
+        stages += _ranked(decision, costs, shape)
+    if shape.rerank:
         stages.append(
             online(
                 "rerank",
-                work.RERANKED * costs.us("pair"),
+                shape.rerank,
                 does=f"reads the top {work.RERANKED} together with the query",
                 served_by="a small cross-encoder",
                 at_scale="Triton on an accelerator",
@@ -189,15 +280,13 @@ def _online(answers: Answers, decision: Decision, costs: Costs, shape: _Shape) -
                 fallback=("skip", "the ranker's order"),
             )
         )
-    explainer = choice(decision, "explainer")
-    if not explainer.endswith(("none", "later")):
-        trees = explainer == "tree attributions"
+    if shape.explain:
         stages.append(
             online(
                 "explain",
-                work.SHOWN * (costs.us("attribution_row") if trees else 1),
+                shape.explain,
                 does=f"gives reasons for the {work.SHOWN} things that are shown",
-                served_by=explainer,
+                served_by=choice(decision, "explainer"),
                 at_scale="the same",
                 breaks="users are told what is not so",
                 detected="reasons recomputed from the log",
@@ -214,12 +303,14 @@ def _online(answers: Answers, decision: Decision, costs: Costs, shape: _Shape) -
     return stages
 
 
-def _ranked(decision: Decision, costs: Costs, short: int) -> list[Stage]:
+def _ranked(decision: Decision, costs: Costs, shape: _Shape) -> list[Stage]:
+    short, gather = shape.short, costs.us("gather_candidate")
+    fresh = f"as of the last {shape.every} run" if shape.run else "as of now"
     return [
         online(
             "features",
-            2 * costs.us("join_key") + short * costs.us("gather_candidate"),
-            does=f"joins the request's and {short} candidates' features",
+            2 * costs.us("join_key") + short * gather,
+            does=f"joins the request's and {short} candidates' features {fresh}",
             served_by="LMDB and columns in memory",
             at_scale="Redis or Valkey",
             breaks="the ranker sees somebody else's taste",
@@ -228,7 +319,7 @@ def _ranked(decision: Decision, costs: Costs, short: int) -> list[Stage]:
         ),
         online(
             "rank",
-            short * costs.us("gbm_row"),
+            short * (shape.each - gather),
             does=f"scores {short} candidates",
             served_by=f"{choice(decision, 'ranker')}, in process",
             at_scale="Triton, over the Open Inference Protocol",

@@ -1,59 +1,94 @@
 """The plan of one model that scores a live request with fresh features."""
 
+from dataclasses import dataclass
+from typing import Final
+
 from groundplan.constraints import Answers
 from groundplan.decision import Costs, Decision, work
-from groundplan.plan.sketch import Sketch, choice, log, offline, online, validate
+from groundplan.plan import generated, matching
+from groundplan.plan.learner import LEARNERS, Learner
+from groundplan.plan.served import planned
+from groundplan.plan.sketch import (
+    Sketch,
+    case,
+    choice,
+    log,
+    offline,
+    online,
+    reasons,
+    scores,
+    validate,
+)
 from groundplan.plan.stage import Stage, Watch
-from groundplan.units import show_duration, show_rate
+from groundplan.units import show_count, show_duration, show_rate
+
+_RECOMPUTED: Final = {"nightly": "every night", "hourly": "every hour"}
+"""The choices for features that a run computes, and when."""
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """What answers and components mean for the words and costs of the stages.
+
+    Args:
+        learner: the model that learns from features; None where texts are compared.
+        candidates: what one request scores.
+        ranked: whether they are put in order.
+        tiers: whether one score is compared with thresholds.
+        recomputed: when a run computes the features; empty where events or requests do.
+        built: whether this version builds and serves it.
+    """
+
+    learner: Learner | None
+    candidates: int
+    ranked: bool
+    tiers: bool
+    recomputed: str
+    built: bool
+
+    @property
+    def scored(self) -> str:
+        """What a wrong model gets wrong."""
+        if self.ranked:
+            return "the order is off"
+        return "every decision is off" if self.tiers else "every score is off"
 
 
 def sketch(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
     """The stages of realtime serving: join, score, explain, decide; or one generated answer."""
     if answers.system.output == "answer":
-        return _answer(answers, decision, costs)
-    return _score(answers, decision, costs)
-
-
-def _score(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
+        return generated.sketch(answers, decision, costs)
+    candidates, ranked = answers.candidates.per_request, answers.system.output == "ranking"
+    shape = _Shape(
+        learner=LEARNERS.get(decision.components["model"].choice),
+        candidates=candidates,
+        ranked=ranked,
+        tiers=not ranked and candidates == 1,
+        recomputed=_RECOMPUTED.get(choice(decision, "features"), ""),
+        built=not planned(answers, decision),
+    )
     return Sketch(
-        stages=[*_offline(answers, decision), *_online(answers, decision, costs)],
-        watches=_watches(answers),
+        stages=[
+            *_offline(answers, decision, shape),
+            *_online(answers, decision, costs, shape),
+        ],
+        watches=_watches(answers, shape),
         summary=(),
     )
 
 
-def _offline(answers: Answers, decision: Decision) -> list[Stage]:
-    model = choice(decision, "model")
+def _offline(answers: Answers, decision: Decision, shape: _Shape) -> list[Stage]:
+    stages = []
+    if shape.learner is None:
+        stages.append(matching.prepared(decision))
+    else:
+        stages += [_history(answers), _train(shape, shape.learner)]
+        if shape.tiers:
+            stages.append(_thresholds(shape.learner))
+    if shape.recomputed and not shape.built:
+        stages.append(_computing(answers, shape))
     return [
-        offline(
-            "history",
-            does="computes every feature as it stood at the time of each past event",
-            served_by="Spark, one SQL statement compiled from the definitions"
-            if "offline" in answers.engines
-            else "DuckDB, one SQL statement compiled from the definitions",
-            at_scale="Spark, the same statement",
-            breaks="the model learns from values that serving will never see",
-            detected="served values recomputed offline at the same keys and times (consistency)",
-            fallback=("refuse", "no build is made from features that fail their checks"),
-        ),
-        offline(
-            "train",
-            does=f"fits the {model} and, beside it, a majority class and a logistic regression",
-            served_by="LightGBM in process",
-            at_scale="LightGBM on a larger machine, or distributed",
-            breaks="scores lose their order: too many false alarms or misses",
-            detected="ranking figures with intervals on a later period, beside both baselines",
-            fallback=("stale", "the live build stays live"),
-        ),
-        offline(
-            "thresholds",
-            does="sets the tiers at the false-positive rates that the project states",
-            served_by="order statistics of scores on data that the model has not seen",
-            at_scale="the same",
-            breaks="the volume of each tier is off: queues overflow or fraud passes",
-            detected="volume per tier against the build's report",
-            fallback=("stale", "the thresholds of the live build stay in force"),
-        ),
+        *stages,
         offline(
             "publish",
             does="writes an immutable build and moves the pointer `live` to it",
@@ -66,80 +101,228 @@ def _offline(answers: Answers, decision: Decision) -> list[Stage]:
     ]
 
 
-def _online(answers: Answers, decision: Decision, costs: Costs) -> list[Stage]:
-    candidates = answers.candidates.per_request
-    fresh = show_duration(answers.freshness.features)
-    join = 2 * costs.us("join_key") + (candidates - 1) * costs.us("gather_candidate")
-    score = costs.us("gbm_single") + (candidates - 1) * costs.us("gbm_row")
+def _computed(answers: Answers) -> str:
+    engine = "Spark" if "offline" in answers.engines else "DuckDB"
+    return f"{engine}, one SQL statement compiled from the definitions"
+
+
+def _history(answers: Answers) -> Stage:
+    return offline(
+        "history",
+        does="computes every feature as it stood at the time of each past event",
+        served_by=_computed(answers),
+        at_scale="Spark, the same statement",
+        breaks="the model learns from values that serving will never see",
+        detected="served values recomputed offline at the same keys and times (consistency)",
+        fallback=("refuse", "no build is made from features that fail their checks"),
+    )
+
+
+def _computing(answers: Answers, shape: _Shape) -> Stage:
+    return offline(
+        "features",
+        does=f"computes every feature value anew, {shape.recomputed}",
+        served_by=_computed(answers),
+        at_scale="Spark, the same statement",
+        breaks="scores rest on values that are older than promised",
+        detected="the age of the newest values",
+        fallback=("stale", "the last values; answers say how old they are"),
+    )
+
+
+def _train(shape: _Shape, learner: Learner) -> Stage:
+    plain = "popularity" if shape.ranked else "a majority class"
+    if not learner.labelled:
+        breaks = "what is unusual is not what is looked for"
+        detected = (
+            "a sample of the highest scores that people judge, beside the same of the plain way"
+        )
+    elif shape.ranked:
+        breaks = "the order is no better than popularity"
+        detected = "NDCG with intervals on a later period, beside the baselines"
+    else:
+        breaks = "scores lose their order: what matters is missed, what does not is raised"
+        detected = "ranking figures with intervals on a later period, beside the baselines"
+    beside = learner.beside.format(plain=plain)
+    return offline(
+        "train",
+        does=f"fits {learner.named} and, beside it, {beside}"
+        if learner.labelled
+        else f"fits {learner.named}, without labels; beside it: {beside}",
+        served_by=learner.fitted_by,
+        at_scale=learner.fitted_at_scale,
+        breaks=breaks,
+        detected=detected,
+        fallback=("stale", "the live build stays live"),
+    )
+
+
+def _thresholds(learner: Learner) -> Stage:
+    return offline(
+        "thresholds",
+        does="sets the tiers at the false-positive rates, or by the costs, that the project states"
+        if learner.labelled
+        else "sets the tiers by the share of requests that each may take: without labels no false "
+        "alarm is counted",
+        served_by="order statistics of scores on data that the model has not seen",
+        at_scale="the same",
+        breaks="the volume of each tier is off: more than anyone can look at, or too little",
+        detected="volume per tier against the build's report",
+        fallback=("stale", "the thresholds of the live build stay in force"),
+    )
+
+
+def _online(answers: Answers, decision: Decision, costs: Costs, shape: _Shape) -> list[Stage]:
     stages = [
         validate(
             costs,
             "parses the request and checks it against the schema of the source",
             "bad input reaches the features",
         ),
-        online(
-            "features",
-            join,
-            does=f"joins windows that include everything up to {fresh} ago, then records the event",
-            served_by="Redis or Valkey, exact sliding windows"
-            if "online_store" in answers.engines
-            else "LMDB in process, exact sliding windows",
-            at_scale="Redis or Valkey, the same state",
-            breaks="the model sees a customer who is not this customer",
-            detected="served against recomputed values; freshness of the newest event",
-            fallback=(
-                "defaults",
-                "the values of an unknown entity; the event waits for the store",
-            ),
-        ),
-        online(
-            "score",
-            score,
-            does="turns the feature row into a probability"
-            if candidates == 1
-            else f"scores all {candidates} candidates in one pass",
-            served_by=f"{choice(decision, 'model')}, in process",
-            at_scale="Triton, over the Open Inference Protocol",
-            breaks="every decision is off",
-            detected="score distribution against the build's own",
-            fallback=("baseline", "the build's logistic regression"),
-        ),
+        _features(answers, decision, costs, shape),
     ]
+    if shape.learner is None:
+        stages += matching.ordered(answers, decision, costs)
+    else:
+        stages.append(_score(answers, decision, costs, shape, shape.learner))
     if not choice(decision, "explainer").endswith(("none", "later")):
-        stages.append(
-            online(
-                "explain",
-                costs.us("attribution"),
-                does="computes exact signed contributions and the top reasons in plain names",
-                served_by="tree attributions tabled once per build",
-                at_scale="the same",
-                breaks="an auditor is given a reason that is not the model's",
-                detected="contributions sum to the score, checked in `verify`",
-                fallback=("later", "the reasons are fetched later, by identifier"),
-                optional=True,
-            )
-        )
-    stages += [
-        online(
-            "decide",
-            1,
-            does="compares the score with the build's thresholds",
-            served_by="in process",
-            at_scale="the same",
-            breaks="the wrong tier: genuine customers declined, or fraud approved",
-            detected="volume per tier, false-positive rate once labels arrive",
-            fallback=("defaults", "the middle tier, which asks rather than refuses"),
-        ),
+        stages.append(_explain(answers, decision, costs))
+    if shape.tiers:
+        stages.append(_decide(shape))
+    return [
+        *stages,
         log(
             costs,
             "inputs, feature values, versions, timings and outcome",
             "what was served cannot be audited, nor learned from",
         ),
     ]
-    return stages
 
 
-def _watches(answers: Answers) -> tuple[Watch, ...]:
+def _features(answers: Answers, decision: Decision, costs: Costs, shape: _Shape) -> Stage:
+    takes = 2 * costs.us("join_key") + (shape.candidates - 1) * costs.us("gather_candidate")
+    fresh = show_duration(answers.freshness.features)
+    if choice(decision, "features") == "on request":
+        does = "computes windows that include everything up to this request, then records the event"
+    elif shape.recomputed:
+        does = f"joins values that may be {fresh} old: computed anew {shape.recomputed}"
+        if shape.built:
+            does = f"joins values that may be {fresh} old, then records the event"
+    else:
+        does = f"joins windows that include everything up to {fresh} ago, then records the event"
+    if shape.learner is None:
+        does += "; they say which candidates may be shown"
+    where = "Redis or Valkey" if "online_store" in answers.engines else "LMDB in process"
+    held = "exact sliding windows"
+    if shape.recomputed:
+        held = f"{held}: fresher than asked for" if shape.built else "the values of the last run"
+    return online(
+        "features",
+        takes,
+        does=does,
+        served_by=f"{where}, {held}",
+        at_scale="Redis or Valkey, the same state",
+        breaks="the model sees somebody or something else than what is asked about"
+        if shape.learner
+        else "what may not be shown is shown",
+        detected="served against recomputed values; freshness of the newest event",
+        fallback=(
+            "defaults",
+            "the values of an unknown entity; the event waits for the store"
+            if shape.built or not shape.recomputed
+            else "the values of an unknown entity",
+        ),
+    )
+
+
+def _score(
+    answers: Answers, decision: Decision, costs: Costs, shape: _Shape, learner: Learner
+) -> Stage:
+    count = shape.candidates
+    if shape.ranked and count == 1:
+        does = "scores the one candidate"
+    elif count > 1:
+        does = f"scores all {show_count(count)} candidates in one pass"
+        does += ", and puts them in order" if shape.ranked else ""
+    elif learner.labelled:
+        does = "turns the feature row into a probability"
+    else:
+        does = "turns the feature row into a score: how unusual it is"
+    return online(
+        "score",
+        scores(case(answers, decision), decision, costs),
+        does=does,
+        served_by=learner.run_by,
+        at_scale=learner.run_at_scale,
+        breaks=shape.scored,
+        detected="score distribution against the build's own",
+        fallback=learner.stands_in,
+    )
+
+
+_REASONS: Final = {
+    "tree attributions": (
+        "computes exact signed contributions and the top reasons in plain names",
+        "tree attributions, tabled once per build",
+        "contributions sum to the score, checked in `verify`",
+    ),
+    "coefficients": (
+        "computes exact signed contributions and the top reasons in plain names",
+        "each coefficient times its value",
+        "contributions sum to the score, checked in `verify`",
+    ),
+    "matches": (
+        "names the words that request and candidate share",
+        "the match itself",
+        "reasons recomputed from the log",
+    ),
+    "surrogate": (
+        "reads the top reasons from a small tree that resembles the model, with its error",
+        "a surrogate tree, fitted once per build",
+        "the surrogate's error on scores that it has not seen",
+    ),
+}
+"""What an explainer does, what runs it, and how a wrong reason shows."""
+
+
+def _explain(answers: Answers, decision: Decision, costs: Costs) -> Stage:
+    explainer, count = choice(decision, "explainer"), answers.candidates.per_request
+    does, served_by, detected = _REASONS[explainer]
+    shown = count if answers.system.output == "score" else min(work.SHOWN, count)
+    if count > 1:
+        does += f", for {'each' if shown == count else f'the {shown} that are shown'}"
+    audit = answers.interpretability.level == "audit"
+    return online(
+        "explain",
+        reasons(case(answers, decision), decision, costs),
+        does=does,
+        served_by=served_by,
+        at_scale="the same",
+        breaks=f"{'an auditor is' if audit else 'people are'} given a reason that is not the "
+        "model's",
+        detected=detected,
+        fallback=("later", "the reasons are fetched later, by identifier"),
+        optional=True,
+    )
+
+
+def _decide(shape: _Shape) -> Stage:
+    judged = "false-positive rate once labels arrive"
+    if shape.learner and not shape.learner.labelled:
+        judged = "a sample of each tier that people judge"
+    return online(
+        "decide",
+        1,
+        does="compares the score with the build's thresholds",
+        served_by="in process",
+        at_scale="the same",
+        breaks="the wrong tier: raised without need, or missed",
+        detected=f"volume per tier, {judged}",
+        fallback=("defaults", "the middle tier: neither the best nor the worst is assumed"),
+    )
+
+
+def _watches(answers: Answers, shape: _Shape) -> tuple[Watch, ...]:
     return (
         Watch(
             "latency, whole and per stage (groundplan_request_seconds, groundplan_stage_seconds)",
@@ -154,7 +337,9 @@ def _watches(answers: Answers) -> tuple[Watch, ...]:
         Watch(
             "feature freshness (groundplan_feed_staleness_seconds)",
             f"older than {show_duration(answers.freshness.features)}",
-            "check the event feed; answers say that they are degraded",
+            f"look at the run that computes them {shape.recomputed}"
+            if shape.recomputed and not shape.built
+            else "check the event feed; answers say that they are degraded",
         ),
         Watch(
             "served against recomputed values (groundplan_consistency_differing)",
@@ -169,52 +354,8 @@ def _watches(answers: Answers) -> tuple[Watch, ...]:
         Watch(
             "score and feature distributions",
             "population stability index above 0.2",
-            "compare with the build's data, then retrain",
+            "compare with the build's data, then retrain"
+            if shape.learner
+            else "compare with what they were, then look at the texts",
         ),
-    )
-
-
-def _answer(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
-    first = costs.us("first_token_hosted")
-    rest = 0 if answers.latency.streamed else work.FIRST_WORDS * costs.us("token_hosted")
-    tuned = bool(answers.policy.fine_tuning)
-    stages = [
-        offline(
-            "evaluate",
-            does="answers a fixed set of questions and compares with the known answers"
-            + (", after tuning the model on the corpus" if tuned else ""),
-            served_by="the same client that serves",
-            at_scale="the same",
-            breaks="a worse model goes live unnoticed",
-            detected="the share of right answers per topic, with an interval",
-            fallback=("stale", "the model that serves now goes on serving"),
-        ),
-        validate(
-            costs,
-            "parses the question and checks its length",
-            "a question too long for the model fails late and dear",
-        ),
-        online(
-            "generate",
-            first + rest,
-            does="asks one language model, without retrieval: it covers the domain already",
-            served_by="an OpenAI-compatible server",
-            at_scale="several, behind a load balancer",
-            breaks="answers are wrong, slow or stop midway",
-            detected="time to first token, share of answers cut short, ratings",
-            fallback=("refuse", "says that no answer can be given now, and when to try again"),
-        ),
-        log(costs, "question, answer, versions and timings", "what was said cannot be reviewed"),
-    ]
-    return Sketch(
-        stages=stages,
-        watches=(
-            Watch(
-                "time to the first token" if answers.latency.streamed else "time to the answer",
-                f"p99 above {show_duration(answers.latency.p99)}",
-                "shorten prompts or add capacity",
-            ),
-            Watch("answers rated wrong", "above the evaluation's interval", "review, then tune"),
-        ),
-        summary=(),
     )

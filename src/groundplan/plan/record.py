@@ -11,7 +11,7 @@ from groundplan.plan.amount import show_amount
 from groundplan.plan.capacity import Band, Capacity
 from groundplan.plan.dossier import Dossier
 from groundplan.plan.failures import Failure
-from groundplan.plan.growth import Growth
+from groundplan.plan.growth import Growth, bills
 from groundplan.plan.markdown import cell, change, code, quoted, span, table
 from groundplan.plan.served import planned
 from groundplan.plan.stage import Plan, Stage
@@ -120,7 +120,7 @@ def _decided(dossier: Dossier, plan: Plan) -> _Pieces:
     if dossier.capacity:
         yield from _capacity(dossier.capacity, plan)
     if dossier.growth:
-        yield from _growth(dossier.growth, plan.pattern)
+        yield from _growth(dossier.growth, plan.pattern, dossier.capacity)
     if dossier.failures:
         yield from _failures(dossier.failures)
     yield from _upkeep(plan)
@@ -188,6 +188,9 @@ def _capacity(need: Capacity, plan: Plan) -> _Pieces:
         lines.append(f"- The p99 at {where} is {span(band)}.")
     lines += [f"- {_sentence(need.model)}"] if need.model else []
     yield "\n".join(lines)
+    for short in need.shortages:
+        kind = "WARNING" if short.misfit else "NOTE"
+        yield f"> [!{kind}]\n> {cell(f'{short.head}: {short.says}')}."
     if need.cost:
         yield "With the prices that were given, per month:"
         yield table(
@@ -205,8 +208,15 @@ def _cells(bands: dict[str, Band], resources: Iterable[str]) -> list[str]:
     return [span(bands[name]) if name in bands else "" for name in resources]
 
 
-def _growth(found: Iterable[Growth], pattern: str) -> _Pieces:
+def _growth(found: Sequence[Growth], pattern: str, now: Capacity | None) -> _Pieces:
     yield "### When it grows"
+    months = [
+        (one.size, span(one.month) if one.month else "none: a conflict", one.ratio)
+        for one in bills(now, found)
+    ]
+    if months:
+        yield "What it costs, with the prices that were given:"
+        yield table(("size", "per month", "of now"), months)
     for one in found:
         grown = ", ".join(f"{axis} × {show_amount(by, '')}" for axis, by in one.factors.items())
         yield f"**{grown}**: {_outcome(one, pattern)}"

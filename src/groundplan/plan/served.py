@@ -35,10 +35,10 @@ def planned(answers: Answers, decision: Decision) -> list[str]:
         for role, served in _COMPONENTS.items()
         if role in components and components[role].choice not in served
     ]
-    if answers.system.output != "score" or answers.candidates.per_request != 1:
-        found.append(
-            f"output {answers.system.output} with {answers.candidates.per_request:,} candidates"
-        )
+    count = answers.candidates.per_request
+    if answers.system.output != "score" or count != 1:
+        among = f" with {count:,} candidates" if count != 1 else ""
+        found.append(f"output {answers.system.output}{among}")
     found += [
         f"engines.{role} {engine}"
         for role, engine in answers.engines.items()

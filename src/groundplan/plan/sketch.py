@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from groundplan.decision import Costs, Decision
+from groundplan.constraints import Answers
+from groundplan.decision import Costs, Decision, search, work, writing
+from groundplan.decision.case import Case
 from groundplan.plan.stage import Action, Fallback, Stage, Watch
 
 
@@ -19,6 +21,73 @@ class Sketch:
 def choice(decision: Decision, role: str) -> str:
     """The component that the decision chose for a role, in words."""
     return decision.components[role].choice.replace("_", " ")
+
+
+def case(answers: Answers, decision: Decision) -> Case:
+    """The answers as the rules of the components read them."""
+    found = Case(answers)
+    found.pattern = decision.pattern or ""
+    return found
+
+
+def vectors(a: Case, decision: Decision, costs: Costs) -> float:
+    """µs of one search among the corpus's vectors by the index that was chosen."""
+    way = search.scan if choice(decision, "index") == "exact" else search.probe
+    return way(search.searched(a), search.width(a), costs.ns) / 1000
+
+
+def scores(a: Case, decision: Decision, costs: Costs) -> float:
+    """µs to score every candidate of a request by the model that was chosen."""
+    one, row, rest = costs.us("gbm_single"), costs.us("gbm_row"), a.per_request - 1
+    match decision.components["model"].choice:
+        case "linear":
+            one = costs.us("linear_single")
+            return one + rest * min(one, row)  # a row of many takes no longer than one alone
+        case "text_encoder":
+            return search.scan(a.per_request, search.TEXT, costs.ns) / 1000
+        case "word_match":
+            return search.match(a.per_request, costs.ns) / 1000
+        case "self_supervised":
+            return a.per_request * costs.us("heavy_network")
+    return one + rest * row
+
+
+def reasons(a: Case, decision: Decision, costs: Costs) -> float:
+    """µs to explain what a request shows, by the explainer that was chosen."""
+    chosen = decision.components["explainer"].choice
+    if chosen == "none" or chosen.endswith("later"):
+        return 0.0
+    shown = a.per_request if a.output == "score" else min(work.SHOWN, a.per_request)
+    if chosen != "tree_attributions":
+        return shown * costs.us("linear_single")  # read off, not computed
+    if decision.pattern == "realtime" and a.per_request == 1:
+        return costs.us("attribution")
+    return shown * costs.us("attribution_row")
+
+
+@dataclass(frozen=True)
+class Writer:
+    """What writes an answer: µs until it has said something, what runs it here and at scale."""
+
+    first: float
+    served_by: str
+    at_scale: str
+
+
+def writer(answers: Answers, decision: Decision, costs: Costs) -> Writer:
+    """The language model that was chosen: elsewhere, or on these machines."""
+    chosen = decision.components["generator"].choice
+    a = case(answers, decision)
+    if chosen not in writing.BILLIONS:
+        first = writing.hosted(a, costs.ns) / 1000
+        return Writer(first, "an OpenAI-compatible server", "several, behind a load balancer")
+    billions = writing.BILLIONS[chosen]
+    cores = "one core" if writing.threads(a) == 1 else f"{writing.threads(a)} cores"
+    return Writer(
+        writing.local(billions, a.pattern, a, costs.ns) / 1000,
+        f"a model of {billions} billion parameters at 4 bits, on {cores} of this machine",
+        "accelerators behind an OpenAI-compatible server of one's own",
+    )
 
 
 def offline(

@@ -106,8 +106,8 @@ def write(home: Path, now: datetime, fill: Callable[[Path, str], Manifest]) -> B
         complete = msgspec.structs.replace(manifest, files=files)
         text = msgspec.json.format(msgspec.json.encode(complete), indent=1)
         (hidden / MANIFEST).write_bytes(text)
-        for file in hidden.rglob("*"):
-            _fsync(file)
+        for path in (hidden, *hidden.rglob("*")):  # the folder holds the names
+            _fsync(path)
         hidden.chmod(0o755)
         hidden.rename(builds / name)
         _fsync(builds)

@@ -36,6 +36,8 @@ def ring(command: str, system: str, job: str, reason: str) -> str:
         )
     except subprocess.TimeoutExpired:
         return f"the alarm did not end within {PATIENCE // SECOND} s"
+    except OSError as error:
+        return f"the alarm cannot be started: {error}"
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
         return f"the alarm ended with {done.returncode}" + "".join(f": {line}" for line in said)

@@ -123,11 +123,12 @@ def _signal(process: "subprocess.Popen[bytes]", number: int) -> None:
 
 def _shorten(log: Path, most: int) -> None:
     """Let the older half of a log go; its writer appends, so nothing else moves."""
-    if log.stat().st_size <= most:
-        return
-    with log.open("rb") as stream:
-        stream.seek(-most // 2, os.SEEK_END)
-        rest = stream.read()
-    os.truncate(log, 0)
-    with log.open("ab") as stream:
-        stream.write(b"[the beginning is left out]\n" + rest[rest.find(b"\n") + 1 :])
+    with suppress(OSError):  # somebody removed it, or the disk is full: no reason to end a run
+        if log.stat().st_size <= most:
+            return
+        with log.open("rb") as stream:
+            stream.seek(-most // 2, os.SEEK_END)
+            rest = stream.read()
+        os.truncate(log, 0)
+        with log.open("ab") as stream:
+            stream.write(b"[the beginning is left out]\n" + rest[rest.find(b"\n") + 1 :])

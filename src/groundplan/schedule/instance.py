@@ -4,7 +4,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -44,8 +44,8 @@ def single(home: Path, what: str, patience: int = 0) -> Iterator[int]:
         _take(file, path, time.monotonic() + patience / SECOND)
         _note(file, f"process {os.getpid()}, {what}")
         yield file
-        _note(file, "")
     finally:
+        # The note stays: where something that a job started still runs, it says whose that is.
         os.close(file)
 
 
@@ -55,8 +55,9 @@ def works(file: int, process: int) -> None:
 
 
 def _note(file: int, holder: str) -> None:
-    os.ftruncate(file, 0)
-    os.pwrite(file, holder.encode(), 0)
+    with suppress(OSError):  # a full disk costs others the name of the holder, not the lock
+        os.ftruncate(file, 0)
+        os.pwrite(file, holder.encode(), 0)
 
 
 def _holder(file: int) -> str:

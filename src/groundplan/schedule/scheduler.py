@@ -1,6 +1,7 @@
 """Runs what is due, one job at a time, until it is told to stop."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Protocol
@@ -8,8 +9,9 @@ from typing import Final, Protocol
 import msgspec
 
 from groundplan.constraints.cron import EPOCH, shown
+from groundplan.errors import EngineError
 from groundplan.schedule import alarm, state
-from groundplan.schedule.attempt import Ended, attempt, keep, last_words
+from groundplan.schedule.attempt import NOT_STARTED, Ended, attempt, keep, last_words
 from groundplan.schedule.clock import Clock
 from groundplan.schedule.state import Outcome
 from groundplan.schedule.timetable import Job, Timetable
@@ -54,7 +56,7 @@ class Age(msgspec.Struct, frozen=True):
 
     Args:
         as_of: gives the moment as of which the live scores were computed, µs since 1970; None
-            where there are none yet.
+            where there are none yet. Where it raises, nobody sees the age, which alarms.
         promised: µs, how old they may be.
     """
 
@@ -93,11 +95,12 @@ class Scheduler:
         self._state = state.read(table.home)
         self._awake = self._seen = self._clock.now()
         self._looked = 0
+        self._unwritten = self._unseen = False  # whether the state, or the scores' age, cannot be
         for job in table.jobs:
             # A time beyond now was written while the clock was wrong.
             handled = self._state.handled.get(job.name, self._awake)
             self._state.handled[job.name] = min(handled, self._awake)
-        self._write()
+        state.write(table.home, self._state)
 
     def stop(self) -> None:
         """Start nothing more; called again, ask the running job to end. Safe in a handler."""
@@ -131,7 +134,7 @@ class Scheduler:
         now = self._clock.now()
         if now - self._seen > _ASLEEP:
             self._awake = now
-        self._seen = now
+        self._see(now)
         ready = []
         for job in self.table.jobs:
             due = job.due(self._state.handled[job.name], now)
@@ -145,6 +148,15 @@ class Scheduler:
                 ready.append((job, due))
         return sorted(ready, key=lambda one: one[1])
 
+    def _see(self, now: int) -> None:
+        """Take the time in; where the clock was put back, forget the times that are to come."""
+        if now < self._seen:
+            self._awake = min(self._awake, now)
+            for name, handled in self._state.handled.items():
+                self._state.handled[name] = min(handled, now)
+            self._write()
+        self._seen = now
+
     def _missed(self, job: Job, due: int) -> bool:
         """Whether nobody could run a job when it was due; waiting for another job isn't that."""
         last = self._state.last.get(job.name)
@@ -154,34 +166,41 @@ class Scheduler:
     def _run(self, job: Job, due: int) -> Outcome:
         """Run a job until it succeeds, says no, or has been tried often enough."""
         began = self._clock.now()
-        logs = self.table.home / LOGS
-        logs.mkdir(parents=True, exist_ok=True)
         log = f"{job.name}-{EPOCH + timedelta(microseconds=began):%Y%m%d-%H%M%S}.log"
         outcome = Outcome(due, began, None, None, 0, "is running", log)
         self._say(f"{job.name} starts, due {self._shown(due)}")
         # A delta run that cannot be made is followed at once by one in full.
         pauses = (*(0 for _ in job.commands), *RETRIES)
         for number, pause in enumerate(pauses, 1):
-            if pause and not self._waited(job, pause):
+            if (number > 1 and self.signals) or (pause and not self._waited(job, pause)):
                 break
             outcome = msgspec.structs.replace(outcome, ended=None, attempts=number)
             self._note(job, outcome)
-            ended = self._attempt(
-                job.commands[min(number, len(job.commands)) - 1],
-                logs / log,
+            ended = self._try(job.commands[min(number, len(job.commands)) - 1], log)
+            outcome = self._ended(outcome, ended)
+            self._note(job, outcome)
+            if ended.code in {0, 2} or ended.why:
+                break
+        self._finish(job, outcome, began)
+        with suppress(OSError):
+            keep(self.table.home / LOGS, job.name)
+        return outcome
+
+    def _try(self, command: tuple[str, ...], log: str) -> Ended:
+        try:
+            (self.table.home / LOGS).mkdir(parents=True, exist_ok=True)
+            return self._attempt(
+                command,
+                self.table.home / LOGS / log,
                 self.table.rules.timeout,
                 folder=self.table.file.parent,
                 lock=self.lock,
                 stopping=lambda: self.signals > 1,
                 meanwhile=self._look,
             )
-            outcome = self._ended(outcome, ended)
-            self._note(job, outcome)
-            if ended.code in {0, 2} or ended.why:
-                break
-        self._finish(job, outcome, began)
-        keep(logs, job.name)
-        return outcome
+        except OSError as error:  # its log cannot be written
+            self._say(f"{command[0]} cannot be run: {error}")
+            return Ended(NOT_STARTED)
 
     def _ended(self, outcome: Outcome, ended: Ended) -> Outcome:
         says = _SAYS.get(ended.code, f"ended with {ended.code}")
@@ -201,20 +220,22 @@ class Scheduler:
             self._say(f"{job.name} is tried again at its next time")
             return False
         self._say(f"{job.name} is tried again in {show_duration(pause)}")
-        while not self.signals and (rest := now + pause - self._clock.now()) > 0:
+        while not self.signals and 0 < (rest := now + pause - self._clock.now()) <= pause:
             self._sleep(min(rest, _LOOK))
             self._look()
-        self._seen = self._clock.now()
+        self._see(self._clock.now())
         return not self.signals
 
     def _finish(self, job: Job, outcome: Outcome, began: int) -> None:
         now = self._clock.now()
         took = show_duration(max(SECOND, (now - began) // SECOND * SECOND))
         self._say(f"{job.name} {outcome.says} after {took} (log {outcome.log})")
-        self._seen = now  # the clock was not looked at meanwhile, though nothing slept
+        self._see(now)  # the clock was not looked at meanwhile, though nothing slept
         if outcome.code and self.signals > 1:
             return  # it was told to stop: the next scheduler finds it due
-        self._state.handled[job.name] = max(outcome.due, self._state.handled.get(job.name, 0))
+        if not self.signals or outcome.code in {0, 2}:  # else further attempts were called off
+            handled = max(outcome.due, self._state.handled.get(job.name, 0))
+            self._state.handled[job.name] = min(handled, now)  # the clock may have been put back
         if outcome.code == 0:
             self._state.lasted[job.name] = now - began
         self._write()
@@ -225,10 +246,10 @@ class Scheduler:
     def _look(self) -> None:
         """See whether the live scores are older than promised; alarm once where they get so."""
         now = self._clock.now()
-        if self._age is None or now - self._looked < _LOOK:
+        if self._age is None or 0 <= now - self._looked < _LOOK:
             return
         self._looked = now
-        as_of = self._age.as_of()
+        as_of = self._as_of(self._age)
         if as_of is None:
             return
         age, promised = now - as_of, self._age.promised
@@ -239,10 +260,24 @@ class Scheduler:
         if self._state.stale:
             old = show_duration(age // MINUTE * MINUTE)
             reason = f"the live scores are {old} old, promised are {show_duration(promised)}"
-            self._say(reason)
-            self._ring("freshness", reason)
+            self._trouble("freshness", reason)
         else:
             self._say("the live scores are as fresh as promised again")
+
+    def _as_of(self, age: Age) -> int | None:
+        try:
+            as_of = age.as_of()
+        except Exception as error:  # a store and its driver may fail in any way; the jobs go on
+            if not self._unseen:
+                self._unseen = True
+                self._trouble("freshness", f"the age of the scores cannot be seen: {error}")
+            return None
+        self._unseen = False
+        return as_of
+
+    def _trouble(self, job: str, reason: str) -> None:
+        self._say(reason)
+        self._ring(job, reason)
 
     def _ring(self, job: str, reason: str) -> None:
         command = self.table.rules.alarm
@@ -258,7 +293,7 @@ class Scheduler:
 
     def _sleep(self, us: int) -> None:
         until = self._clock.now() + us
-        while not self.signals and (rest := until - self._clock.now()) > 0:
+        while not self.signals and 0 < (rest := until - self._clock.now()) <= us:
             # A signal does not end a sleep in Python: it is looked for.
             self._clock.sleep(min(rest / SECOND, _SLICE))
 
@@ -267,7 +302,14 @@ class Scheduler:
         self._write()
 
     def _write(self) -> None:
-        state.write(self.table.home, self._state)
+        """Keep the state; where that fails the schedule goes on by what it knows."""
+        try:
+            state.write(self.table.home, self._state)
+            self._unwritten = False
+        except EngineError as error:
+            if not self._unwritten:
+                self._unwritten = True
+                self._trouble("state", str(error))
 
     def _shown(self, us: int) -> str:
         return shown(us, self.table.rules.time_zone)

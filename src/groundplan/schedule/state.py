@@ -82,5 +82,10 @@ def write(home: Path, state: State) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         partial.replace(file)
+        folder = os.open(home, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # which holds the name
+        finally:
+            os.close(folder)
     except OSError as error:
         raise EngineError(f"{file} cannot be written ({error}): make room for it") from error

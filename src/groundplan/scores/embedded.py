@@ -116,13 +116,19 @@ class EmbeddedScores:
             return None
         return self._read(self._link)
 
+    def pointed(self) -> str | None:
+        """The name that the link has, whatever became of the version; None before the first."""
+        if not self._link.is_symlink():
+            return None
+        return self._link.readlink().name.removesuffix(SUFFIX)
+
     def versions(self) -> tuple[Version, ...]:
         """The complete versions, the oldest first; a damaged file is none."""
         found = []
         for path in sorted(self.folder.glob(f"[!.]*{SUFFIX}")):
             with contextlib.suppress(EngineError):
                 found.append(self._read(path))
-        return tuple(found)
+        return tuple(sorted(found, key=lambda version: version.order))
 
     def load(
         self, version: Version, parts: Sequence[Path], progress: Progress | None = None

@@ -1,21 +1,25 @@
 """The file of one published version: where its sections lie, and whether it is whole.
 
     head      magic, place, size and checksum of the meta section
-    starts    uint32[buckets + 1]: the first record of every bucket, in order
+    starts    uint32[buckets + 1]: where the records of every bucket begin, in order
     records   one per key, those of a bucket side by side, and one more that no key finds
-    texts     the keys where they are texts: UTF-8, each ended by 0xFF, which no UTF-8 contains
     told      what answers are told of, each combination of decision and reasons once
     meta      this record and that of the version, as JSON
 
-All numbers are little-endian. A record is a word (the key, or the XXH3 of a text), the score, a
-number in `told` and, for texts, the place of the text in the file. The bucket of a word is its
-remainder by the number of buckets.
+All numbers are little-endian. Sections begin at whole cache lines. A key's bucket is the
+remainder of its word by the number of buckets; the word is the key, or the XXH3 of a text.
+
+A record of an integer is key, score and number in `told`; starts count records. A record of a
+text is score, number and the key itself, behind a byte that says how long it is, so that a lookup
+waits for one place in memory only; it takes whole units of `UNIT` bytes, which starts count. A
+long key is held by its SHA-256 behind 0xFF, which no UTF-8 contains.
 """
 
 import os
 import struct
+from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from xxhash import xxh3_64_intdigest
@@ -23,14 +27,20 @@ from xxhash import xxh3_64_intdigest
 from groundplan.errors import EngineError
 from groundplan.scores.version import Version
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 MAGIC: Final = b"GPSCORES"
 HEAD: Final = struct.Struct("<8sQQQ")
 INTEGER: Final = struct.Struct("<qdq")
 """A record of an integer key."""
-TEXT: Final = struct.Struct("<QdQQ")
-"""A record of a text key."""
-END: Final = b"\xff"
+TEXT: Final = struct.Struct("<dI256p")
+"""A record of a text key, of which it holds no more bytes than the key has."""
+LONG: Final = 255
+"""Bytes of the longest text that a record holds as it is."""
+UNIT: Final = 8
+LINE: Final = 64
+"""Bytes of a cache line."""
+_HASHED: Final = b"\xff"
+_FIXED: Final = 13  # bytes of a record before its text
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,8 +50,7 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         format: of the file; others are not read.
         buckets: how many; at least 1.
         starts: byte at which the section begins, as are the next three.
-        records: of fixed size, `version.rows` and one.
-        texts: the texts of the keys.
+        records: `version.rows` and one.
         told: combinations of a decision and reasons.
         ends: byte behind the last of them.
         width: reasons of a combination, int16 each, behind the decision, uint16.
@@ -53,7 +62,6 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     buckets: int
     starts: int
     records: int
-    texts: int
     told: int
     ends: int
     width: int
@@ -65,10 +73,20 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         meta = msgspec.json.encode(self)
         return meta, HEAD.pack(MAGIC, self.ends, len(meta), xxh3_64_intdigest(meta))
 
-    @property
-    def record(self) -> struct.Struct:
-        """The form of a record."""
-        return INTEGER if self.version.key == "int" else TEXT
+
+def held(text: bytes) -> bytes:
+    """A text as its record holds it."""
+    return text if len(text) <= LONG else _HASHED + sha256(text).digest()
+
+
+def units(length: Any) -> Any:
+    """The units that a record takes, by the bytes of the text that it holds."""
+    return (length + _FIXED + UNIT - 1) // UNIT
+
+
+def aligned(at: int) -> int:
+    """The first byte of a cache line from here on."""
+    return -(-at // LINE) * LINE
 
 
 def read(descriptor: int, path: Path) -> Layout:
@@ -90,8 +108,12 @@ def read(descriptor: int, path: Path) -> Layout:
     if (found := msgspec.json.decode(meta, type=_Format).format) != FORMAT:
         raise EngineError(f"{path} has format {found} and this program reads {FORMAT}: score again")
     layout = msgspec.json.decode(meta, type=Layout)
-    sizes = (4 * (layout.buckets + 1), layout.record.size * (layout.version.rows + 1))
-    if (layout.records - layout.starts, layout.texts - layout.records) != sizes:
+    size = layout.told - layout.records
+    if layout.version.key == "int":
+        fits = size == INTEGER.size * (layout.version.rows + 1)
+    else:
+        fits = size >= UNIT * units(0) * layout.version.rows + TEXT.size
+    if not fits or layout.records != aligned(layout.starts + 4 * (layout.buckets + 1)):
         raise damaged(path, "its sections do not fit the number of its rows")
     return layout
 

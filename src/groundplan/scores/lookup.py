@@ -10,7 +10,7 @@ from typing import Final
 from xxhash import xxh3_64, xxh3_64_intdigest
 
 from groundplan.errors import EngineError
-from groundplan.scores.layout import END, HEAD, INTEGER, TEXT, Layout, damaged, read
+from groundplan.scores.layout import HEAD, INTEGER, LONG, TEXT, Layout, damaged, held, read
 from groundplan.scores.scored import Because, Live, Scored
 
 TOLD: Final = 65_536
@@ -49,8 +49,8 @@ class Lookup:
         self.live = Live(layout.version, promised)
         self._data = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
         view = memoryview(self._data)
-        self._starts = view[layout.starts : layout.records].cast("I")
-        self._records = view[layout.records : layout.texts]
+        self._starts = view[layout.starts :][: 4 * (layout.buckets + 1)].cast("I")
+        self._records = view[layout.records : layout.told]
         self._buckets = layout.buckets
         self._told = _Told(view[layout.told : layout.ends], layout)
 
@@ -72,12 +72,10 @@ class _Integers(Lookup):
     __slots__ = ()
 
     def get(self, key: int | str, unpack=INTEGER.unpack_from) -> Scored | None:  # type: ignore[no-untyped-def]
-        try:
-            bucket: int = key % self._buckets  # type: ignore[assignment]  # or the error
-            starts = self._starts
-            at = starts[bucket] * 24
-        except TypeError:
+        if type(key) is not int:  # a truth value is none, and a text would format its remainder
             return None
+        starts, bucket = self._starts, key % self._buckets
+        at = starts[bucket] * 24
         # The first record of an empty bucket is another bucket's, and so has another key.
         word, score, number = unpack(self._records, at)
         if word != key:
@@ -99,20 +97,21 @@ class _Texts(Lookup):
             text: bytes = key.encode()  # type: ignore[union-attr]  # or the error
         except (AttributeError, UnicodeEncodeError):
             return None
-        wanted = xxh3_64_intdigest(text)
-        text += END
-        bucket, starts = wanted % self._buckets, self._starts
-        at = starts[bucket] * 32
-        end = 0
-        while True:
-            word, score, number, place = unpack(self._records, at)
-            if word == wanted and self._data[place : place + len(text)] == text:
-                decision, reasons = self._told[number]
-                return Scored(key, score, decision, reasons, self.live)
-            end = end or starts[bucket + 1] * 32
-            at += 32
-            if at >= end:
-                return None
+        bucket, starts = xxh3_64_intdigest(text) % self._buckets, self._starts
+        at = starts[bucket] * 8
+        # As with integers, what an empty bucket begins with has another key.
+        score, number, found = unpack(self._records, at)
+        if found != text:
+            end = starts[bucket + 1] * 8
+            if len(text) > LONG:
+                text = held(text)
+            while found != text:
+                at += len(found) + 20 & -8  # in units, as `layout.units` counts them
+                if at >= end:
+                    return None
+                score, number, found = unpack(self._records, at)
+        decision, reasons = self._told[number]
+        return Scored(key, score, decision, reasons, self.live)
 
 
 class _Told(dict[int, tuple[str, tuple[Because, ...]]]):

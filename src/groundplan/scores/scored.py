@@ -62,7 +62,7 @@ class Scored(Struct, frozen=True, gc=False):
     @property
     def age(self) -> float:
         """Seconds since the moment as of which the inputs were read."""
-        return time.time() - self.of.version.as_of / 1e6
+        return max(0.0, time.time() - self.of.version.as_of / 1e6)
 
     @property
     def stale(self) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -28,6 +28,19 @@ A key stands in one part, once.
 """
 
 Progress = Callable[[int, int], None]
+
+
+@runtime_checkable
+class Verifiable(Protocol):
+    """A store that can tell whether a version is still as it was written."""
+
+    def verify(self, name: str) -> None:
+        """Read a version from end to end and compare its checksum.
+
+        Raises:
+            InputError: there is no such version.
+            EngineError: a byte of it changed.
+        """
 
 
 class ScoreStore(Protocol):
@@ -71,6 +84,13 @@ class ScoreStore(Protocol):
 
     def live(self) -> Version | None:
         """The live version as the store has it now; None before the first."""
+
+    def pointed(self) -> str | None:
+        """The name of the live version, also where its record cannot be read; None before one.
+
+        Raises:
+            EngineError: the store cannot be read.
+        """
 
     def versions(self) -> tuple[Version, ...]:
         """The complete versions, the oldest first."""

@@ -25,7 +25,8 @@ class Average(Struct, frozen=True):
     Args:
         rows: how many were scored.
         score: their mean score.
-        decision: what the thresholds decide for that mean.
+        decision: the one for keys that were not scored where the system names one, else what the
+            thresholds decide for that mean.
     """
 
     rows: int
@@ -53,7 +54,7 @@ class Version(Struct, frozen=True, kw_only=True):
     """An immutable set of scores, one for each key of a population.
 
     Args:
-        name: sorts by the time at which the run began: `20260801-030000-123`.
+        name: tells the time at which the run began: `20260801-030000-123`.
         system: the name of the system.
         build: the build whose model scored.
         as_of: µs since 1970, UTC: the moment as of which inputs were read; ages count from it.
@@ -69,6 +70,10 @@ class Version(Struct, frozen=True, kw_only=True):
         data: where the population came from: place, rows, fingerprint.
         delta_of: the version whose unchanged rows it took over; None for a full run.
         sha256: of each part file, by its name.
+        segment: the field whose values name the segments; None without, or where nobody noted it.
+        cold: the decision for keys that were not scored; None where the averages' own stand.
+        serial: above those of all versions that were there before, whatever the clock said; 0
+            where nobody noted it.
     """
 
     name: str
@@ -87,3 +92,11 @@ class Version(Struct, frozen=True, kw_only=True):
     data: dict[str, Any] = {}
     delta_of: str | None = None
     sha256: dict[str, str] = {}
+    segment: str | None = None
+    cold: str | None = None
+    serial: int = 0
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """Sorts versions as they were published."""
+        return self.serial, self.name

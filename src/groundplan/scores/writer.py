@@ -1,7 +1,7 @@
 """Writing the file of one version from its part files, in bounded memory.
 
 Two passes: the first reads the keys, finds those that stand twice and counts how many fall into
-each bucket; the second puts every row where it belongs. In memory are some forty bytes a row at
+each bucket; the second puts every row where it belongs. In memory are some fifty bytes a row at
 the height of the first pass, besides a batch; the file itself is written through its mapping.
 """
 
@@ -19,7 +19,18 @@ import pyarrow.compute as pc
 from xxhash import xxh3_64_intdigest
 
 from groundplan.errors import InputError
-from groundplan.scores.layout import END, FORMAT, HEAD, Layout
+from groundplan.scores.layout import (
+    FORMAT,
+    HEAD,
+    INTEGER,
+    LONG,
+    TEXT,
+    UNIT,
+    Layout,
+    aligned,
+    held,
+    units,
+)
 from groundplan.scores.lookup import checksum
 from groundplan.scores.parts import Batch, batches, keys
 from groundplan.scores.store import Progress
@@ -27,14 +38,18 @@ from groundplan.scores.version import Version
 
 Words: TypeAlias = npt.NDArray[np.integer[Any]]
 """Of every row, in the order of the parts: the key, or the hash of its text."""
+Sizes: TypeAlias = npt.NDArray[np.uint8]
+"""Of every row, in the order of the parts: the units of its record."""
 
 PROBES: Final = 2.0
 """Records that a lookup may read in the mean; 1.5 where keys fall into buckets by chance."""
 TRIES: Final = 8
 MOST: Final = (1 << 32) - 1
-"""Keys of a file, whose records are numbered in 32 bits."""
+"""Records of integers, or units of records of texts, which are numbered in 32 bits."""
 
-_FIELDS: Final = [("word", "<i8"), ("score", "<f8"), ("told", "<i8"), ("place", "<i8")]
+_INTEGER: Final = np.dtype([("word", "<i8"), ("score", "<f8"), ("told", "<i8")])
+_TEXT: Final = [("score", "<f8"), ("told", "<u4"), ("length", "u1")]
+_FIXED: Final = np.dtype(_TEXT).itemsize
 
 
 def write(
@@ -46,49 +61,64 @@ def write(
         InputError: a part cannot be read, rows are missing, or a key stands twice.
         OSError: the file cannot be written.
     """
-    words, size = _words(version, parts)
+    words, sizes = _words(version, parts)
     if len(words) != version.rows:
         raise InputError(
             "", f"version {version.name} has {version.rows} rows and its parts have {len(words)}"
         )
-    if len(words) > MOST:
+    taken = int(sizes.sum(dtype=np.int64)) if sizes is not None else len(words)
+    if taken > MOST:
         raise InputError("", f"a file holds {MOST} keys: publish {len(words)} to a server instead")
     _refuse_repeats(version, parts, words)
-    starts = _starts(words)
-    begins = HEAD.size
-    records = begins + starts.nbytes
-    width = 24 if version.key == "int" else 32
-    texts = records + width * (len(words) + 1)
+    starts = _starts(words, sizes)
+    begins = aligned(HEAD.size)
+    records = aligned(begins + starts.nbytes)
+    # Behind the last record is room for the longest, since a lookup begins before it compares.
+    room = UNIT * taken + TEXT.size if sizes is not None else INTEGER.size * (taken + 1)
     # Room is taken first: writing through a mapping where there is none would end the process.
-    os.posix_fallocate(descriptor, 0, texts + size)
-    with mmap.mmap(descriptor, texts + size) as data:
+    os.posix_fallocate(descriptor, 0, records + room)
+    with mmap.mmap(descriptor, records + room) as data:
         np.frombuffer(data, np.uint32, len(starts), begins)[:] = starts
-        filling = _Filling(data, starts, words, records, texts, version.key == "str")
+        section = np.frombuffer(data, np.uint8, room, records)
+        kind = _Integers if sizes is None else _Texts
+        filling = kind(section, starts, words)
         try:
             for batch in batches(version, parts):
                 filling.put(batch)
                 if progress:
                     progress(filling.rows, version.rows)
+            filling.end()
         finally:
-            filling.close()
+            del filling.section, section  # or the mapping could not be closed
     if filling.rows != version.rows:
         raise _changed(filling.rows)
-    _finish(descriptor, version, filling, (begins, records, texts, texts + size))
+    _finish(descriptor, version, filling, (begins, records, records + room))
 
 
-def _words(version: Version, parts: Sequence[Path]) -> tuple[Words, int]:
-    """The words of all rows, and the bytes that their texts will take."""
+def _words(version: Version, parts: Sequence[Path]) -> tuple[Words, Sizes | None]:
+    """The words of all rows, and the units that their records take where they are texts."""
     found: list[Words] = []
-    size = 0
+    sizes: list[Sizes] = []
     for batch in keys(version, parts):
         if version.key == "int":
             found.append(batch.to_numpy())
         else:
             hashed = map(xxh3_64_intdigest, batch.to_pylist())
             found.append(np.fromiter(hashed, np.uint64, len(batch)))
-            size += (pc.sum(pc.binary_length(batch)).as_py() or 0) + len(batch) * len(END)
-    kind = np.int64 if version.key == "int" else np.uint64
-    return (np.concatenate(found) if found else np.empty(0, kind)), size
+            sizes.append(_units(batch))
+    if version.key == "int":
+        return (np.concatenate(found) if found else np.empty(0, np.int64)), None
+    if not found:
+        return np.empty(0, np.uint64), np.empty(0, np.uint8)
+    return np.concatenate(found), np.concatenate(sizes)
+
+
+def _units(texts: pa.Array) -> Sizes:
+    """The units that the record of each text takes."""
+    lengths = pc.binary_length(texts).to_numpy()
+    lengths = np.where(lengths > LONG, len(held(b"-" * (LONG + 1))), lengths)
+    found: Sizes = units(lengths).astype(np.uint8)
+    return found
 
 
 def _refuse_repeats(version: Version, parts: Sequence[Path], words: Words) -> None:
@@ -121,24 +151,27 @@ def _changed(rows: int) -> InputError:
     return InputError("", f"the parts changed while they were read: they now have {rows} rows")
 
 
-def _starts(words: Words) -> npt.NDArray[np.uint32]:
-    """The first record of every bucket, of so many buckets that they are evenly filled.
+def _starts(words: Words, sizes: Sizes | None) -> npt.NDArray[np.uint32]:
+    """Where every bucket begins, of so many buckets that they are evenly filled.
 
     Keys are seldom random: a number of buckets that suits one numbering gathers another one in a
     few. So several are tried where the first does badly.
     """
-    best: tuple[float, npt.NDArray[Any]] | None = None
+    best: tuple[float, int, npt.NDArray[Any]] | None = None
     for turn in range(TRIES):
         buckets = _prime(max(1, len(words) + turn * (len(words) // 11 + 1)))
         counts = np.bincount(_buckets(words, buckets), minlength=buckets)
         probes = float(counts @ (counts + 1)) / max(1, 2 * len(words))
         if best is None or probes < best[0]:
-            best = probes, counts
+            best = probes, buckets, counts
         if best[0] <= PROBES:
             break
     assert best is not None
-    starts = np.zeros(len(best[1]) + 1, np.uint32)
-    np.cumsum(best[1], out=starts[1:])
+    _, buckets, counts = best
+    if sizes is not None:
+        counts = np.bincount(_buckets(words, buckets), sizes, buckets)  # exact: below 2**53
+    starts = np.zeros(buckets + 1, np.uint32)
+    np.cumsum(counts, out=starts[1:], dtype=np.uint32)
     return starts
 
 
@@ -153,55 +186,51 @@ def _prime(least: int) -> int:
 
 
 class _Filling:
-    """The second pass: rows go to the next free record of their bucket."""
+    """The second pass: rows go where the next record of their bucket begins.
+
+    Args:
+        section: of the records.
+        starts: of the buckets.
+        words: of all rows.
+    """
 
     def __init__(
-        self,
-        data: mmap.mmap,
-        starts: npt.NDArray[np.uint32],
-        words: Words,
-        records: int,
-        texts: int,
-        is_text: bool,
+        self, section: npt.NDArray[np.uint8], starts: npt.NDArray[np.uint32], words: Words
     ) -> None:
         self.rows = 0
         self.told: dict[bytes, int] = {}
         self.buckets = len(starts) - 1
-        self._data, self._words, self._is_text = data, words, is_text
+        self.section = section
+        self._words = words
         self._next = starts.copy()
-        self._text = texts
-        fields = _FIELDS if is_text else _FIELDS[:3]
-        self._records: npt.NDArray[Any] = np.frombuffer(data, fields, len(words) + 1, records)
 
     def put(self, batch: Batch) -> None:
-        count = len(batch.keys)
-        words = self._words[self.rows : self.rows + count]
-        if len(words) != count:
-            raise _changed(self.rows + count)
-        made = np.empty(count, self._records.dtype)
-        made["word"] = words.view(np.int64)
-        made["score"] = batch.scores
-        made["told"] = self._tell(batch)
-        if self._is_text:
-            made["place"] = self._write(batch.keys)
-        self._records[self._places(_buckets(words, self.buckets))] = made
-        self.rows += count
+        """Write the records of a batch."""
+        words = self._words[self.rows : self.rows + len(batch.keys)]
+        if len(words) != len(batch.keys):
+            raise _changed(self.rows + len(batch.keys))
+        self._write(batch, words, self._tell(batch))
+        self.rows += len(words)
 
-    def close(self) -> None:
-        """Fill the record behind the last; it has a key of another bucket, so none finds it."""
-        if self.rows:
-            self._records[-1] = self._records[0]
-        del self._records
+    def end(self) -> None:
+        """Write what lies behind the last record, and has a key of no bucket."""
+        raise NotImplementedError
 
-    def _places(self, buckets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def _write(self, batch: Batch, words: Words, told: npt.NDArray[np.int64]) -> None:
+        raise NotImplementedError
+
+    def _places(self, words: Words, sizes: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """Where the rows begin that follow in their buckets, which are so much fuller then."""
+        buckets = _buckets(words, self.buckets)
         order = np.argsort(buckets, kind="stable")
-        ordered = buckets[order]
+        ordered, mine = buckets[order], sizes[order].astype(np.int64)
         new = np.flatnonzero(np.diff(ordered, prepend=-1))
-        counts = np.diff(new, append=len(ordered))
+        before = np.cumsum(mine) - mine
         out = np.empty(len(buckets), np.int64)
-        rank = np.arange(len(ordered)) - np.repeat(new, counts)
-        out[order] = self._next[ordered] + rank
-        self._next[ordered[new]] += counts.astype(np.uint32)
+        counts = np.diff(new, append=len(ordered))
+        out[order] = self._next[ordered] + before - np.repeat(before[new], counts)
+        if len(new):
+            self._next[ordered[new]] += np.add.reduceat(mine, new).astype(np.uint32)
         return out
 
     def _tell(self, batch: Batch) -> npt.NDArray[np.int64]:
@@ -219,22 +248,46 @@ class _Filling:
         chosen: npt.NDArray[np.int64] = numbers[coded.indices.to_numpy()]
         return chosen
 
-    def _write(self, texts: pa.Array) -> npt.NDArray[np.int64]:
-        """Where the texts begin, now that they are written."""
-        lengths = pc.binary_length(texts).to_numpy() + len(END)
-        ends = self._text + np.cumsum(lengths)
-        joined = b"".join([text + END for text in texts.to_pylist()])
-        self._data[self._text : self._text + len(joined)] = joined
-        self._text += len(joined)
-        begins: npt.NDArray[np.int64] = ends - lengths
-        return begins
+
+class _Integers(_Filling):
+    def end(self) -> None:
+        if self.rows:
+            records = self.section.view(_INTEGER)
+            records[-1] = records[0]
+
+    def _write(self, batch: Batch, words: Words, told: npt.NDArray[np.int64]) -> None:
+        made = np.empty(len(words), _INTEGER)
+        made["word"], made["score"], made["told"] = words, batch.scores, told
+        places = self._places(words, np.ones(len(words), np.uint8))
+        self.section.view(_INTEGER)[places] = made
+
+
+class _Texts(_Filling):
+    def end(self) -> None:
+        self.section[-TEXT.size :] = 0xFF  # no text, and room behind the last one
+
+    def _write(self, batch: Batch, words: Words, told: npt.NDArray[np.int64]) -> None:
+        """Rows whose records take as many units are written together."""
+        sizes = _units(batch.keys)
+        places = self._places(words, sizes)
+        texts = batch.keys.to_pylist()
+        room = self.section[: len(self.section) - TEXT.size].view(np.uint64)
+        for size in np.unique(sizes).tolist():
+            rows = np.flatnonzero(sizes == size)
+            mine = [held(texts[row]) for row in rows.tolist()]
+            kind = np.dtype([*_TEXT, ("text", f"S{UNIT * size - _FIXED}")])
+            made = np.zeros(len(rows), kind)
+            made["score"], made["told"] = batch.scores[rows], told[rows]
+            made["length"] = np.fromiter(map(len, mine), np.uint8, len(rows))
+            made["text"] = mine
+            room[places[rows][:, None] + np.arange(size)] = made.view(np.uint64).reshape(-1, size)
 
 
 def _finish(
-    descriptor: int, version: Version, filling: _Filling, sections: tuple[int, int, int, int]
+    descriptor: int, version: Version, filling: _Filling, sections: tuple[int, int, int]
 ) -> None:
     """Write what is told, then the meta section and the head, and have it all on the disk."""
-    starts, records, texts, told = sections
+    starts, records, told = sections
     width = max((len(kind) + 1) // 2 for kind in filling.told) if filling.told else 1
     width = max(width, 1) - 1
     section = b"".join(kind.ljust(2 + 2 * width, b"\0") for kind in filling.told)
@@ -244,7 +297,6 @@ def _finish(
         buckets=filling.buckets,
         starts=starts,
         records=records,
-        texts=texts,
         told=told,
         ends=told + len(section),
         width=width,

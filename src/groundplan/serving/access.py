@@ -10,6 +10,7 @@ import math
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -175,17 +176,23 @@ class _Local:
     def check(self, scope: Scope) -> Refusal | None:
         """Why this request is refused; None where it is not."""
         for name, value in scope["headers"]:
-            if name == b"host" and not _LOCAL.fullmatch(value):
+            if name == b"host" and not _local(value):
                 return Refusal(
                     403,
                     "this server answers to localhost only: for other names, a proxy among them, "
                     "start it with --require-key",
                 )
-            if name == b"origin" and not _LOCAL.fullmatch(value.partition(b"://")[2]):
+            if name == b"origin" and not _local(value.partition(b"://")[2]):
                 return Refusal(403, "pages of other sites may not use this server")
         if self._rates is None:
             return None
         return _too_often(self._rates, client(_address(scope)))
+
+
+@lru_cache(64)  # a client sends the same with each of its requests
+def _local(host: bytes) -> bool:
+    """Whether a host is this machine by its loopback names."""
+    return _LOCAL.fullmatch(host) is not None
 
 
 _LOCAL: Final = re.compile(rb"(127(\.\d{1,3}){3}|localhost|\[::1\])(:\d+)?", re.IGNORECASE)

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
 
+from msgspec import Struct
+
 from groundplan.errors import InputError
 from groundplan.serving.connection import Limits
 from groundplan.serving.http import Endpoint, timeout_us
@@ -39,7 +41,7 @@ class Fields(NamedTuple):
     close: bool
 
 
-class Head(NamedTuple):
+class Head(Struct, frozen=True):
     """The head of a request that may take the lane.
 
     Args:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from time import perf_counter_ns
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -60,8 +59,7 @@ class TooLarge(InputError):
     """A body is larger than its endpoint takes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True, gc=False):
     """A request, read to its end.
 
     Args:
@@ -259,7 +257,8 @@ def application(
 
     Args:
         posts: endpoints by path.
-        gets: functions by path, coroutines too, that return a status and a JSON-able answer.
+        gets: functions by path, coroutines too, that return a status and a JSON-able answer, or
+            raise InputError where there is none and EngineError where it cannot be read now.
         metrics: served at `/metrics`.
         openapi: the document served at `/openapi.json`.
         lifespan: an async context manager around the server's life.
@@ -271,14 +270,11 @@ def application(
 
     def get(answer: Callable[[Request], Got | Awaitable[Got]]) -> Callable[[Request], Any]:
         async def endpoint(request: Request) -> Response:
-            try:
-                found = answer(request)
-                status, content = await found if isinstance(found, Awaitable) else found
-            except InputError as error:
-                return _response(404, Problem(Fault(error.field, error.message)))
+            found = answer(request)
+            status, content = await found if isinstance(found, Awaitable) else found
             return _response(status, content)
 
-        return endpoint
+        return _told(endpoint)
 
     async def page(_: Request) -> Response:
         return Response(metrics.page(), headers={"content-type": CONTENT_TYPE})
@@ -288,12 +284,9 @@ def application(
 
     def html(render: Callable[[], str]) -> Callable[[Request], Any]:
         async def endpoint(_: Request) -> Response:
-            try:
-                return Response(render(), media_type="text/html")
-            except InputError as error:
-                return _response(404, Problem(Fault(error.field, error.message)))
+            return Response(render(), media_type="text/html")
 
-        return endpoint
+        return _told(endpoint)
 
     starlette = Starlette(
         routes=[
@@ -349,6 +342,23 @@ class Application:
         await self._pages(scope, receive, send)
 
 
+def _told(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Any]:
+    """What a page or a GET raises, as an answer."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            return await answer(request)
+        except InputError as error:
+            return _response(404, Problem(Fault(error.field, error.message)))
+        except (EngineError, OSError):
+            _logger.exception("%s could not be read", request.url.path)
+            response = _response(503, Problem(Fault("", "it cannot be read now; try again")))
+            response.headers["retry-after"] = "1"
+            return response
+
+    return endpoint
+
+
 def _response(status: int, content: Any) -> Response:
     return Response(_encode(content), status, media_type="application/json")
 
@@ -365,7 +375,9 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    return _response(500, Problem(Fault("", "the server failed; its own log says how")))
+    response = _response(500, Problem(Fault("", "the server failed; its own log says how")))
+    response.headers["connection"] = "close"  # as happens when the error goes on to the log
+    return response
 
 
 _JSON: Final = ((b"content-type", b"application/json"),)

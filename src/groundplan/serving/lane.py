@@ -138,12 +138,9 @@ class Lane:
             if fields is None or fields.length:
                 return None
             _kept(self._fields, rest, fields)
-        return Head(
-            *(len(raw), lookup.endpoint, path, target[2] or b""),
-            *fields,
-            method="GET",
-            parameters={lookup.name: path[len(lookup.start) :]},
-        )
+        parameters = {lookup.name: path[len(lookup.start) :]}
+        query = target[2] or b""
+        return Head(len(raw), lookup.endpoint, path, query, *fields, "GET", parameters)
 
 
 class LaneConnection(Connection):

@@ -55,6 +55,17 @@ class _Histogram:
         return rows
 
 
+class _Stage(_Histogram):
+    """The times of a stage, and how many of them were above its budget, µs."""
+
+    __slots__ = ("budget", "over")
+
+    def __init__(self, budget: int) -> None:
+        super().__init__()
+        self.budget = budget
+        self.over = 0
+
+
 class Metrics(Collector):
     """Counters and histograms of one server, in a registry of their own.
 
@@ -64,12 +75,10 @@ class Metrics(Collector):
     """
 
     def __init__(self, plan: Plan, build: str = "") -> None:
-        self._budgets = {stage.name: stage.budget for stage in plan.online}
-        self._stages = {stage.name: _Histogram() for stage in plan.online}
-        self._over = dict.fromkeys(self._stages, 0)
+        self._stages = {stage.name: _Stage(stage.budget) for stage in plan.online}
         self._replaced = Counter(dict.fromkeys((*self._stages, "late"), 0))
         self._decisions: Counter[str] = Counter()
-        self._answers: Counter[tuple[str, str]] = Counter()
+        self._answers: dict[tuple[str, int], int] = {}
         self._breakers: Counter[tuple[str, str]] = Counter()
         self._counts: dict[str, tuple[str, tuple[str, ...], Counter[Any]]] = {}
         self._latency: dict[str, _Histogram] = {}
@@ -78,18 +87,20 @@ class Metrics(Collector):
         self._registry = CollectorRegistry()
         self._registry.register(self)
         budgets = self._gauge("stage_budget_seconds", "The plan's budget of each stage.", "stage")
-        for name, budget in self._budgets.items():
-            budgets.labels(name).set(budget / 1e6)
+        for name, stage in self._stages.items():
+            budgets.labels(name).set(stage.budget / 1e6)
         self._gauge("promised_p99_seconds", "The plan's p99.").set(plan.p99 / 1e6)
         if build:
             self._gauge("build_info", "The build that serves.", "build").labels(build).set(1)
 
     def answered(self, path: str, status: int, microseconds: int) -> None:
         """Count one HTTP answer."""
-        self._answers[path, str(status)] += 1
-        if path not in self._latency:
-            self._latency[path] = _Histogram()
-        self._latency[path].observe(microseconds)
+        answer = path, status
+        self._answers[answer] = self._answers.get(answer, 0) + 1
+        latency = self._latency.get(path)
+        if latency is None:
+            latency = self._latency[path] = _Histogram()
+        latency.observe(microseconds)
 
     def show_queue(self, queue: Queue[Any]) -> None:
         """Show how many requests wait, and how long one that came now would."""
@@ -120,10 +131,11 @@ class Metrics(Collector):
 
     def predicted(self, trace: Trace, *decisions: str) -> None:
         """Count one request: its stages, what was replaced, what was decided."""
-        for stage, spent in trace.timings.items():
-            self._stages[stage].observe(spent)
-            if spent > self._budgets[stage]:
-                self._over[stage] += 1
+        for name, spent in trace.timings.items():
+            stage = self._stages[name]
+            stage.observe(spent)
+            if spent > stage.budget:
+                stage.over += 1
         for line in trace.degraded:
             self._replaced[line.partition(":")[0]] += 1
         for decision in decisions:
@@ -135,11 +147,13 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The counts as the library's families."""
+        answers = {(path, str(status)): count for (path, status), count in self._answers.items()}
+        over = {name: stage.over for name, stage in self._stages.items()}
         counts: list[tuple[str, str, tuple[str, ...], Mapping[Any, int]]] = [
-            ("requests", "Requests by path and status.", ("path", "status"), self._answers),
+            ("requests", "Requests by path and status.", ("path", "status"), answers),
             ("decisions", "Answers by decision.", ("decision",), self._decisions),
             ("degraded", "Stages replaced, and late answers.", ("stage",), self._replaced),
-            ("stage_over_budget", "Stages longer than planned.", ("stage",), self._over),
+            ("stage_over_budget", "Stages longer than planned.", ("stage",), over),
             ("breaker_changes", "New states of breakers.", ("engine", "state"), self._breakers),
             *((name, *rest) for name, rest in self._counts.items()),
         ]
@@ -154,7 +168,7 @@ class Metrics(Collector):
                 gauges[name] = GaugeMetricFamily(f"groundplan_{name}", says, labels=list(named))
             gauges[name].add_metric(list(named.values()), value)
         yield from gauges.values()
-        times = {
+        times: dict[tuple[str, str, str], Mapping[str, _Histogram]] = {
             ("request_seconds", "Time in the server by path.", "path"): self._latency,
             ("stage_seconds", "Time in each stage of a prediction.", "stage"): self._stages,
         }

@@ -92,6 +92,8 @@ def get(
     responses = {"200": _answer("Answered.", schema)}
     if parameters:
         responses["404"] = _answer("There is no such thing.", _ref("Problem"))
+    if answer:
+        responses["503"] = _answer("It cannot be read now.", _ref("Problem"))
     if unready:
         responses["503"] = _answer("Not ready.", {"type": "object"})
     return {

@@ -15,7 +15,7 @@ import time
 from asyncio.subprocess import Process
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -192,10 +192,13 @@ class _Supervisor:
 
     async def _start_all(self) -> list[str]:
         """The names of all processes, in order."""
-        names = [await self._start(0)]
-        if names[0] is not None:
-            rest = [self._start(process) for process in range(1, self._number)]
-            names += await asyncio.gather(*rest)
+        try:
+            names = [await self._start(0)]
+            if names[0] is not None:
+                rest = [self._start(process) for process in range(1, self._number)]
+                names += await asyncio.gather(*rest)
+        except OSError as error:
+            raise EngineError(f"a server process cannot be started: {error}") from None
         if None in names and self._got is None:
             raise EngineError("a server process ended while it started: what it printed says why")
         return [name for name in names if name is not None]
@@ -236,27 +239,32 @@ class _Supervisor:
             return None
         name = f"{process}-{next(self._serial)}"
         mine, its = socket.socketpair()
-        mine.setblocking(False)
-        fds = (self._listener.fileno(), its.fileno())
-        told = msgspec.json.encode(Child(process, name, *fds, str(self._folder))).decode()
-        with its:
-            # In a group of its own, so that Ctrl-C reaches the parent alone.
-            started = await asyncio.create_subprocess_exec(
-                *self._command, "--child", told, pass_fds=fds, process_group=0
-            )
-        self._starting.add(started)
-        loop = asyncio.get_running_loop()
-        with suppress(ConnectionError):
-            build = await loop.sock_recv(mine, 4_096)
-            if build:
-                self._build = build.decode()
-                self._starting.discard(started)
-                self._takers[name] = _Taker(started, mine)
-                return name
-        mine.close()
+        with ExitStack() as held:
+            held.enter_context(mine)
+            mine.setblocking(False)
+            with its:
+                started = await self._spawned(process, name, its)
+            self._starting.add(started)
+            loop = asyncio.get_running_loop()
+            with suppress(ConnectionError):
+                build = await loop.sock_recv(mine, 4_096)
+                if build:
+                    self._build = build.decode()
+                    self._starting.discard(started)
+                    self._takers[name] = _Taker(started, mine)
+                    held.pop_all()
+                    return name
         await started.wait()
         self._starting.discard(started)
         return None
+
+    async def _spawned(self, process: int, name: str, channel: socket.socket) -> Process:
+        fds = (self._listener.fileno(), channel.fileno())
+        told = msgspec.json.encode(Child(process, name, *fds, str(self._folder))).decode()
+        # In a group of its own, so that Ctrl-C reaches the parent alone.
+        return await asyncio.create_subprocess_exec(
+            *self._command, "--child", told, pass_fds=fds, process_group=0
+        )
 
     async def _keep(self, process: int, running: str) -> None:
         """Start a process again whenever it ends."""
@@ -273,16 +281,27 @@ class _Supervisor:
                 _logger.error("process %d ended (%s): it is started again", process, _why(code))
             await asyncio.sleep(wait)
             wait, since = min(2 * wait, LONGEST_WAIT), time.monotonic()
-            self._restarts += 1
-            self._count()
-            name = await self._start(process)
+            name = await self._started_again(process)
             asyncio.get_running_loop().add_reader(self._listener, self._accept)
+
+    async def _started_again(self, process: int) -> str | None:
+        """Its name; None where it ended before it answered, or could not even be started."""
+        self._restarts += 1
+        try:
+            self._count()
+            return await self._start(process)
+        except OSError as error:  # neither memory nor files are there for ever or gone for ever
+            _logger.error("process %d cannot be started, and is tried again: %s", process, error)
+            return None
 
     def _bury(self, name: str) -> None:
         """Give what a process left behind to the others."""
         for client in self._takers.pop(name).close():
             self._hand_over(client)
-        self._pages.retire(name)
+        try:
+            self._pages.retire(name)
+        except OSError as error:  # its page stays, and is added up as long as it does
+            _logger.error("the counts of process %s could not be handed over: %s", name, error)
 
     async def _finish(self) -> None:
         """Hand the end on, wait for what is being answered, then insist."""

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import Final, Generic, TypeVar
+
+from msgspec import Struct
 
 from groundplan.errors import GroundplanError, InputError
 from groundplan.plan import Plan, Stage
@@ -42,8 +44,7 @@ class Step(Generic[R]):
     fallback: Callable[[R], None]
 
 
-@dataclass(slots=True)
-class Trace:
+class Trace(Struct):
     """What became of one request's stages: µs spent in each, and what was replaced and why.
 
     Args:
@@ -53,8 +54,8 @@ class Trace:
         until_ns: when the stage that runs must be done, by `time.perf_counter_ns`.
     """
 
-    timings: dict[str, int] = field(default_factory=dict)
-    degraded: list[str] = field(default_factory=list)
+    timings: dict[str, int] = {}
+    degraded: list[str] = []
     until_ns: int = 0
 
     @property
@@ -178,7 +179,8 @@ class Pipeline(Generic[R]):
                 then, now = now, perf_counter_ns()
                 trace.timings[stage.name] = (now - then) // 1_000
                 continue
-            trace.until_ns = min(now + stage.budget_ns, deadline - stage.behind_ns)
+            budgeted, left = now + stage.budget_ns, deadline - stage.behind_ns
+            trace.until_ns = budgeted if budgeted < left else left
             try:
                 stage.step.run(request)
             except (InputError, Refused):

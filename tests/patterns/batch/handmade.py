@@ -12,6 +12,7 @@ import httpx
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from msgspec.structs import replace
 
 from groundplan.project import Project
 from groundplan.scores.embedded import EmbeddedScores
@@ -66,10 +67,11 @@ def put(
     age_us: int = 0,
     live: bool = True,
     build: str = "b",
+    segment: str | None = None,
 ) -> Version:
     """Make a version of these keys complete, and live."""
     kind = "int" if isinstance(keys[0], int) else "str"
-    found = version(name, len(keys), kind, age_us, build)
+    found = replace(version(name, len(keys), kind, age_us, build), segment=segment)
     reasons = [[1, -2], [], [-1]]
     place = PART.get_field_index("key")
     schema = PART.set(

@@ -1,7 +1,9 @@
 """A row that comes with a request is scored as a run would score it, or answered by an average."""
 
+import re
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,14 @@ from groundplan.features import offline
 from groundplan.patterns.batch.building.training import build
 from groundplan.patterns.batch.definition import define
 from groundplan.patterns.batch.live import live as live_build
+from groundplan.patterns.batch.lookups.answering import Answering, _Request
 from groundplan.patterns.batch.lookups.cold import OnDemand, average, text_of
 from groundplan.patterns.batch.runs.scoring import Loaded
+from groundplan.plan import draw
 from groundplan.project import Project
 from groundplan.scores.scored import Live
+from groundplan.serving.http import Call
+from groundplan.serving.log import Log
 from patterns.batch.handmade import embedded, patient, put, serving, version
 from patterns.batch.projects import AS_OF
 
@@ -163,14 +169,21 @@ def test_a_server_scores_rows_of_cold_keys_only(client: httpx.Client, model: OnD
     row = {"tenure": 1, "monthly": 120.0, "contract": "month", "sex": "f"}
     rows = {"a": row, "x": row, "y": {"contract": "two years"}, "z": {}}
     body = {"keys": ["a", "x", "y", "z"], "rows": rows}
+    before = counted(client)
     found = client.post("/scores", json=body).json()["answers"]
     assert [one["fallback"] for one in found] == [
         *(None, "live score", "segment average", "overall average")
     ]
     assert {one["version"] for one in found} == {"v1"}
     assert found[1]["score"] > found[2]["score"]
+    assert counted(client) - before == 1
+
+
+def counted(client: httpx.Client) -> float:
+    """The live scores that a server has counted."""
     page = client.get("/metrics").text
-    assert 'groundplan_lookups_total{outcome="live score"} 1.0' in page
+    found = re.search(r'groundplan_lookups_total\{outcome="live score"\} (\S+)', page)
+    return float(found[1]) if found else 0.0
 
 
 def test_a_server_names_the_wrong_field_of_a_row(client: httpx.Client) -> None:
@@ -180,8 +193,25 @@ def test_a_server_names_the_wrong_field_of_a_row(client: httpx.Client) -> None:
     assert (refused.status_code, refused.json()["error"]["field"]) == (422, "rows.x.tenure")
 
 
+@pytest.mark.parametrize(("left_s", "fallback"), [(-1, "segment average"), (60, "live score")])
+def test_what_is_left_decides_whether_a_live_score_is_begun(
+    project: Project, model: OnDemand, tmp_path: Path, left_s: int, fallback: str
+) -> None:
+    """Where less is left than one takes, it is not begun."""
+    assert 1 <= model.us < 1_000_000
+    plan = draw(project.answers)
+    with closing(embedded(Path(project.folder))) as store, closing(Log(tmp_path)) as written:
+        answering = Answering(plan, store, written, "contract")
+        answering.model = model
+        request = _Request(Call(b"", {}, b"", 0), many=True)
+        request.live = store.current()
+        request.rows = {"x": {"tenure": 1, "monthly": 120.0, "contract": "month", "sex": "f"}}
+        request.trace.until_ns = time.perf_counter_ns() + left_s * 10**9
+        assert answering._cold(request, "x", "x").fallback == fallback
+
+
 def test_a_client_that_cannot_wait_gets_the_average(client: httpx.Client, model: OnDemand) -> None:
-    """Where less is left than a live score takes, it is not begun."""
+    """Many live scores end within the time of the request, and averages stand in for the rest."""
     assert 0 < model.us < 1_000_000
     row = {"tenure": 1, "monthly": 120.0, "contract": "month", "sex": "f"}
     keys = [f"x{at}" for at in range(1_000)]

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
+from msgspec.structs import replace
 
 from groundplan.errors import BuildError
 from groundplan.patterns.batch.archive import Archive
@@ -57,13 +58,25 @@ def both(project: Project, at: int, **asked: Any) -> tuple[Outcome, pa.Table, pa
     old = rows_of(project, before)
     full_ = project.folder.with_name("full")
     other = Project(shutil.copytree(project.folder, full_, symlinks=True))
-    delta = score(project, report=quiet, at=at, delta=True, compare=True, **asked)
+    third = Project(shutil.copytree(project.folder, full_.with_name("third"), symlinks=True))
+    delta = score(project, report=quiet, at=at, delta=True, **asked)
+    compared = score(third, report=quiet, at=at, delta=True, compare=True, **asked)
     full = score(other, report=quiet, at=at, **asked)
     assert delta.passed
+    assert compared.passed
     assert full.passed
+    assert compared.counts == replace(delta.counts, compared=True)
     got, wanted = rows(project, delta), rows(other, full)
-    _check_counts(delta, old, wanted)
+    assert rows(third, compared).equals(wanted)
+    assert distributions(project) == distributions(other)
+    _check_counts(compared, old, wanted)
     return delta, got, wanted
+
+
+def distributions(project: Project) -> Any:
+    """Those of the features of the version that was published last."""
+    archive = Archive(project.home)
+    return archive.sketches(archive.names()[-1])
 
 
 def rows_of(project: Project, name: str) -> pa.Table:
@@ -90,7 +103,11 @@ def test_nothing_changed(project: Project) -> None:
     found, got, wanted = both(project, AS_OF)
     assert got.equals(wanted)
     assert found.counts.unchanged == 2_000
+    assert found.counts.candidates == 0
+    assert found.counts.everyone == {}
     assert found.counts.moved == {}
+    assert found.published is not None
+    assert found.published.version.figures["inputs_changed"] == found.counts.differing == 0.0
 
 
 def test_changed_new_and_gone_rows(project: Project) -> None:
@@ -120,6 +137,8 @@ def test_changed_new_and_gone_rows(project: Project) -> None:
     assert got.equals(wanted)
     assert found.counts.changed == 40
     assert found.counts.new == found.gone == 3
+    assert found.counts.candidates == 2_000  # the last run had other partitions
+    assert found.counts.everyone == {"the inputs of the last version are not known here": 2_000}
     assert set(found.counts.moved) <= {"tenure", "monthly", "contract"}
     assert 0 < found.counts.traced < found.counts.changed  # a sample: there were two partitions
 
@@ -128,7 +147,11 @@ def test_windows_age(project: Project) -> None:
     """A later moment changes features whose rows nobody touched."""
     found, got, wanted = both(project, AS_OF + 3 * DAY)
     assert got.equals(wanted)
-    assert 0 < found.counts.changed < 2_000
+    assert 0 < found.counts.changed <= found.counts.candidates < 1_000
+    assert found.counts.everyone == {}
+    assert found.published is not None
+    share = found.published.version.figures["inputs_changed"]
+    assert share == found.counts.differing == found.counts.changed / 2_000
     assert set(found.counts.moved) <= {"charges_30d", "charges_90d", "charged_30d"}
 
 
@@ -141,8 +164,45 @@ def test_what_moved_is_counted_row_by_row(project: Project) -> None:
     pq.write_table(table.set_column(1, "tenure", moved), file)
     found = score(project, report=quiet, at=AS_OF, delta=True)
     assert found.counts.moved == {"tenure": 7}
+    assert found.counts.candidates == 7
     assert found.counts.traced == found.counts.changed == 7
     assert not found.counts.compared
+
+
+def test_a_delta_after_a_delta_and_without_what_was_kept(project: Project) -> None:
+    """Each leaves its inputs to the next; where they are gone, everybody is computed."""
+    kept = project.home / "inputs"
+    for _ in range(2):
+        found = score(project, report=quiet, at=AS_OF, delta=True)
+        assert found.counts.candidates == 0
+        assert [each.name for each in kept.iterdir()] == [found.run.name]
+    assert not list((project.home / "runs").iterdir())
+    (kept / found.run.name / "made.json").write_text('{"groundplan": "0.0.1"}')
+    found = score(project, report=quiet, at=AS_OF, delta=True)
+    assert found.counts.candidates == found.counts.unchanged == 2_000
+    shutil.rmtree(kept)
+    found = score(project, report=quiet, at=AS_OF, delta=True)
+    assert found.counts.unchanged == 2_000
+    assert list(found.counts.everyone.values()) == [2_000]
+
+
+def test_a_comparison_finds_features_that_were_not_shown_to_change(project: Project) -> None:
+    """Features that a delta would have taken over, and a full run computes otherwise, count."""
+    for file in (project.home / "inputs").rglob("in/customers/part-00000.parquet"):
+        table = pq.read_table(file)  # as the population is now, and the last run did not see it
+        tenure = table.schema.get_field_index("tenure")
+        values = table.column("tenure").to_pylist()
+        wrong = pa.array([values[0] + 1, *values[1:]])
+        file.unlink()
+        pq.write_table(table.set_column(tenure, "tenure", wrong), file)
+        key = table.column("@key")[0].as_py()
+    population = project.folder / "population.parquet"
+    table = pq.read_table(population)
+    moved = pc.equal(table.column("customer"), key).cast("int64")
+    pq.write_table(table.set_column(1, "tenure", pc.add(table.column("tenure"), moved)), population)
+    found = score(project, report=quiet, at=AS_OF, delta=True, compare=True)
+    assert found.counts.changed == found.counts.unequal == 1
+    assert not found.passed
 
 
 def test_a_segment_follows_though_the_inputs_did_not(project: Project) -> None:

@@ -23,7 +23,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Build:
         'Bands.top("leave", call=0.05, offer=0.2)',
         'Bands.costs("leave", "call_them", act_wrongly=50, miss=200)',
     ).replace('decisions=("call", "offer")', 'decisions=("call_them",)')
-    system += '\npublished = {"a <b>forest</b>": (0.8, None)}\ncard = {"caveats": "Made up."}\n'
+    system += '\npublished = {"a <b>forest</b>": (0.8, None), "a | b": (0.7, None)}\n'
+    system += 'card = {"caveats": "Made up."}\n'
     (Path(project.folder) / "system.py").write_text(system)
     return build(project, None, lambda step, done, total: None)
 
@@ -120,6 +121,9 @@ def test_the_card_has_all_its_parts(built: Build) -> None:
     for line in text.splitlines():
         if line.startswith("| "):
             assert line.endswith(" |")
+    (published,) = (line for line in text.splitlines() if line.startswith(r"| a \| b"))
+    table = text[: text.index(published)].rpartition("\n\n")[2]
+    assert len(re.findall(r"(?<!\\)\|", published)) == table.partition("\n")[0].count("|")
 
 
 def test_ticks_are_round_and_few() -> None:

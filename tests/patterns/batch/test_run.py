@@ -252,6 +252,15 @@ def test_one_run_at_a_time(project: Project) -> None:
         unpublished(project)
 
 
+def test_a_file_beside_the_runs_is_no_run(project: Project) -> None:
+    """What a file manager leaves in their folder ends nothing."""
+    (project.home / "runs").mkdir(parents=True, exist_ok=True)
+    (project.home / "runs" / ".DS_Store").touch()
+    first = unpublished(project, partitions=1)
+    assert unpublished(project, partitions=1).run.name == first.run.name
+    (project.home / "runs" / ".DS_Store").unlink()
+
+
 def test_a_published_run_leaves_no_folder(project: Project) -> None:
     """The version has the parts; what was cut before is gone too."""
     unpublished(project, at=AS_OF - 1)

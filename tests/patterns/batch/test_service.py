@@ -53,6 +53,14 @@ def client(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield found
 
 
+@pytest.mark.parametrize(("kept", "files"), [("1B", 0), ("1GB", 1)])
+def test_a_log_keeps_what_it_is_told(project: Path, tmp_path: Path, kept: str, files: int) -> None:
+    """With `--keep-log`, what is older than so many bytes is gone; the rest stays."""
+    with serving(project, tmp_path, "--keep-log", kept) as found:
+        assert found.get("/scores/a").status_code == 200
+    assert len(list((tmp_path / "log").glob("*.parquet"))) == files
+
+
 def eventually(found: Callable[[], Any], wanted: Any) -> None:
     """Wait until something is found, for ten seconds."""
     until = time.monotonic() + 10

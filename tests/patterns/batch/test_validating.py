@@ -1,5 +1,6 @@
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ _OPENED: list[Database] = []
 
 
 def candidate(one: Scored) -> tuple[Candidate, Version]:
-    about = (one.project, one.build, one.run, one.folder)
+    about = (one.project, one.definition, one.build, one.run, one.folder)
     return publishing._candidate(*about, _OPENED[0], quiet)
 
 
@@ -277,6 +278,23 @@ def test_missing_values_that_rise_are_found(run: Scored, whole: Scored) -> None:
     found = checks(run, before)
     assert failed(found) == {"nulls"}
     assert "monthly 100.00%, was" in found["nulls"].says
+
+
+@pytest.mark.parametrize("live", ["nothing", "an unknown version"])
+def test_missing_values_of_a_first_version_are_found(run: Scored, whole: Scored, live: str) -> None:
+    """Where no version can be compared with, by those of the rows that the model learned from."""
+    before = None if live == "nothing" else replace(before_of(whole), sketches={})
+    assert not failed(checks(run, before))
+    emptied = {**candidate_of(whole).sketches, "monthly": sketch(np.full(600, np.nan))}
+    for file in run.folder.glob("out/*.parquet"):
+        table = pq.read_table(file).replace_schema_metadata({FOOTER: packed(emptied)})
+        pq.write_table(table, file)
+    found = checks(run, before)
+    assert failed(found) == {"nulls"}
+    assert "monthly 100.00%, was " in found["nulls"].says
+    assert "in training" in found["nulls"].says
+    if before is None:
+        assert "moved most since training: monthly" in found["drift"].says
 
 
 def test_parts_that_say_nothing_of_the_features_fail(run: Scored) -> None:

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from conftest import groundplan
+from groundplan.patterns.realtime.opening import live
+from groundplan.plan import draw
+from groundplan.project import Project
 
 
 @pytest.fixture
@@ -30,6 +33,16 @@ def test_changed_answers_need_a_new_build(copy: Path) -> None:
         assert done.returncode == 1
         assert "decide another plan" in done.stderr
         assert "groundplan build" in done.stderr
+
+
+def test_another_time_of_training_needs_no_new_build(copy: Path) -> None:
+    """When the next model is trained says nothing about how this one serves."""
+    before, _ = live(Project(copy))
+    with (copy / "groundplan.toml").open("a") as answers:
+        answers.write('\n[schedule]\nbuild = "0 2 1 * *"\n')
+    project = Project(copy)
+    assert live(project)[0].manifest == before.manifest
+    assert draw(project.answers).retraining != before.manifest.plan.retraining
 
 
 def test_changed_features_need_a_new_build(copy: Path) -> None:

@@ -65,6 +65,26 @@ def test_a_torn_row_is_left_out(tmp_path: Path) -> None:
     assert taken == [Waiting(b"event 1"), Waiting(b"event 3")]
 
 
+@pytest.mark.parametrize(
+    "end", [bytes(3), bytes(4_096), b"\x02\0\0\0{}", b"\x01\0\0\0\x90", b"\xff" * 64]
+)
+def test_what_a_loss_of_power_leaves_holds_up_nothing(
+    tmp_path: Path, end: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Zeros or garbage at the end are left out, which is told; rows before and later ones leave."""
+    outbox = Outbox(tmp_path)
+    outbox.put([Waiting(b"event 1")])
+    with (tmp_path / "rows").open("ab") as stream:
+        stream.write(end)
+    outbox = Outbox(tmp_path)
+    outbox.put([Waiting(b"event 2")])
+    taken: list[Waiting] = []
+    assert len(outbox) == outbox.drain(taken.extend) == 2
+    assert taken == [Waiting(b"event 1"), Waiting(b"event 2")]
+    assert f"its last {len(end)} bytes are torn" in caplog.text
+    assert outbox.size == 0
+
+
 def test_two_processes_share_one(tmp_path: Path) -> None:
     """While one hands on and another keeps, each row leaves, and in the order it came."""
     one, other = Outbox(tmp_path), Outbox(tmp_path)
@@ -101,3 +121,14 @@ def test_a_full_outbox_refuses(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="bytes"):
         outbox.put([Waiting(b"event 2")])
     assert len(outbox) == 1
+
+
+def test_the_limit_is_one_over_all_files(tmp_path: Path) -> None:
+    """What a failed drain took away waits too, and counts."""
+    outbox = Outbox(tmp_path, limit=20)
+    outbox.put([Waiting(b"event 1")])
+    with pytest.raises(ConnectionError):
+        outbox.drain(_away)
+    with pytest.raises(OSError, match="20 bytes"):
+        outbox.put([Waiting(b"event 2")])
+    assert outbox.size <= 20

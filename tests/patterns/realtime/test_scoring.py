@@ -1,9 +1,11 @@
 """A scorer's fallbacks are those that its plan names, and answers say when one stood in."""
 
+import asyncio
 import itertools
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,17 +15,20 @@ from conftest import groundplan
 from groundplan.errors import BuildError, EngineError
 from groundplan.features import EmbeddedStore, Event, OnlineStore
 from groundplan.models import Linear
+from groundplan.monitoring.watch import Watch
 from groundplan.patterns.realtime.definition import define
 from groundplan.patterns.realtime.joining import Joining
 from groundplan.patterns.realtime.outbox import Outbox
 from groundplan.patterns.realtime.scoring import Scorer
+from groundplan.patterns.realtime.service import service
 from groundplan.patterns.realtime.training import BASELINE
 from groundplan.plan import Fallback
 from groundplan.project import Project
 from groundplan.rollout import channels
 from groundplan.serving import log
 from groundplan.serving.dead_letters import DeadLetters
-from groundplan.serving.log import Log
+from groundplan.serving.log import Log, Stored
+from groundplan.serving.metrics import Metrics
 from groundplan.serving.stages import Refused
 
 _ids = itertools.count(800_000_000)
@@ -136,6 +141,34 @@ class Away:
 
     def append(self, rows: object) -> None:
         raise EngineError("away")
+
+
+class Ending(Watch):
+    """A task beside the server that ends with what nobody foresaw."""
+
+    async def run(self) -> None:
+        raise ValueError("unforeseen")
+
+
+def test_a_server_that_stops_closes_its_state_whatever_ended_before(whole: Scorer) -> None:
+    """A task that died long ago does not keep state and log from the disk."""
+    metrics = Metrics(whole.build.manifest.plan, whole.build.manifest.build)
+    app = service(whole, metrics, Ending([]))
+    told: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+    said: list[str] = []
+
+    async def send(message: Any) -> None:
+        said.append(message["type"])
+        await told.put({"type": "lifespan.shutdown"})
+
+    async def run() -> None:
+        await told.put({"type": "lifespan.startup"})
+        await app({"type": "lifespan", "app": app, "state": {}}, told.get, send)
+
+    asyncio.run(run())
+    assert said == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    with pytest.raises(OSError, match="is closed"):
+        whole.log.append(Stored(0))
 
 
 def test_a_log_that_fails_is_said_so(whole: Scorer) -> None:

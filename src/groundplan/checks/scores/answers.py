@@ -57,6 +57,7 @@ def a_key_that_was_not_scored_has_none(make: Make) -> None:
     with opened(make) as store:
         publish(store, "v1", rows(range(0, 2_000, 2)))
         cold: list[int | str] = [*range(1, 2_000, 2), -2, 2_000, "0", "", 2**64, -(2**80), 2**63]
+        cold += [False, "100%", "%c"]  # not the key 0, and no form of a number
         for key in cold:
             expect(store.get(key) is None, f"{key!r} was not scored and has {store.get(key)}")
         expect(store.get_many(cold) == [None] * len(cold), "cold keys have answers together")

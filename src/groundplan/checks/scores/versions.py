@@ -61,6 +61,7 @@ def the_pointer_moves_back(make: Make) -> None:
             store.point(name)
             live = store.live()
             expect(live is not None and live.name == name, f"{live} is live and {name} should be")
+            expect(store.pointed() == name, f"the pointer says {store.pointed()}, not {name}")
             answers(store, name, made[name])
 
 

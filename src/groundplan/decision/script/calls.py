@@ -40,21 +40,30 @@ def call(scope: Scope, node: ast.expr, wanted: Type | None) -> Code:
             if code is not None:
                 return code
         raise scope.outside(node, f"{node.func.id} of these arguments")
-    if _matches(scope, node):
-        text = scope.code(node.args[1])
-        return Code(f"{translated(scope, node.args[0])}.exec({text.text})", optional(MATCH))
     if isinstance(node.func, ast.Attribute):
-        code = _method(scope, node, node.func)
+        code = _library(scope, node) or _method(scope, node, node.func)
         if code is not None:
             return code
     return _value(scope, node)
 
 
-def _matches(scope: Scope, node: ast.Call) -> bool:
-    """Is it `re.fullmatch(pattern, text)`?"""
-    ours = scope.module.imports.get("re") == Imported("re", None) and scope.holder("re") is None
-    named = ast.unparse(node.func) == "re.fullmatch" and not node.keywords
-    return ours and named and len(node.args) == 2
+def _library(scope: Scope, node: ast.Call) -> Code | None:
+    """A call of `re.fullmatch` or `math.isqrt`."""
+    if _named(scope, node, "re", "fullmatch") and len(node.args) == 2:
+        text = scope.code(node.args[1])
+        return Code(f"{translated(scope, node.args[0])}.exec({text.text})", optional(MATCH))
+    if _named(scope, node, "math", "isqrt") and len(node.args) == 1:
+        whole = scope.code(node.args[0])
+        if whole.type == INT:
+            return Code(f"$isqrt({whole.text})", INT)
+    return None
+
+
+def _named(scope: Scope, node: ast.Call, module: str, name: str) -> bool:
+    """Is it this function of the library's module, with plain arguments?"""
+    imported = scope.module.imports.get(module) == Imported(module, None)
+    ours = imported and scope.holder(module) is None
+    return ours and ast.unparse(node.func) == f"{module}.{name}" and not node.keywords
 
 
 def lambda_(scope: Scope, node: ast.expr, wanted: Type | None) -> Code:

@@ -20,12 +20,16 @@ from groundplan.decision.script.types import (
 
 
 def name(scope: Scope, node: ast.expr, wanted: Type | None) -> Code:
-    """A local name, or a constant of a module."""
+    """A local name, a constant of a module, or its function where one is asked for."""
     node = cast(ast.Name, node)
     holder = scope.holder(node.id)
     if holder is not None:
         return Code(local(node.id), holder.names[node.id])
     found = scope.find(node)
+    if found is not None and found.kind == "function" and wanted and wanted.kind == "function":
+        names = [f"argument{place}" for place in range(len(wanted.items) - 1)]
+        same = ast.parse(f"lambda {', '.join(names)}: {node.id}({', '.join(names)})", mode="eval")
+        return scope.code(ast.copy_location(same.body, node), wanted)
     if found is None or found.kind != "constant":
         raise scope.outside(node, "a name that is no constant of these modules and not local")
     return scope.program.constant(found)

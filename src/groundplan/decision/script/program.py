@@ -3,16 +3,17 @@
 The subset of Python, which is what the rules are written in:
 
 - modules that only define: constants, functions, NamedTuples and Structs, plain classes whose
-  `__init__` sets fields; imports among them, and `re`;
+  `__init__` sets fields; imports among them, `re` and `math`;
 - functions of typed parameters, with assignments (to names, several at once, fields), `+=`,
   `append` to a list of their own, `if`, `for`, `return`, and `raise`, whose message is left out;
 - literals of None, bool, int, float and str, tuples, lists, sets and dicts, stars in sequences;
 - `and`, `or`, `not`, comparisons and their chains, `in`, `is` for None and bools, conditionals;
 - `+ - * / // %` of numbers, `**` of integers, `+` of texts and sequences, `|` of sets;
 - f-strings with the formats nothing, `,`, `.3f`, `,.3f` and `.3g`, the digits computed or not;
-- lambdas where a type is asked for; comprehensions and generators with one `for`;
+- lambdas and functions where a type is asked for; comprehensions and generators with one `for`;
 - calls of these functions and records, of `len str int round min max sum any all next sorted
-  tuple list set frozenset reversed`, of a few methods of texts and dicts, and `re.fullmatch`.
+  tuple list set frozenset reversed`, of a few methods of texts and dicts, `re.fullmatch` and
+  `math.isqrt`.
 
 Types are inferred, so that each operator becomes what it means for its operands: an int is a
 BigInt, a float a Number. What has no such meaning here, an iteration over a set for one, is

@@ -22,6 +22,18 @@ function $floorFloat(a, b) {
   return q - whole > 0.5 ? whole + 1 : whole;
 }
 
+// The whole part of the root of an integer, by Newton's steps from above.
+function $isqrt(x) {
+  if (x < 0n) throw new RangeError("the root of a negative number");
+  if (x < 2n) return x;
+  let root = 1n << BigInt((x.toString(2).length + 1) >> 1);
+  for (;;) {
+    const next = (root + x / root) >> 1n;
+    if (next >= root) return root;
+    root = next;
+  }
+}
+
 // The quotient of two integers, rounded once: half to even, as the nearest double.
 function $divide(a, b) {
   if (b === 0n) throw new RangeError("division by zero");

@@ -2,13 +2,13 @@
 --
 -- Keys, all below the prefix KEYS[1]:
 --   live           the ticket of the live version
---   tickets        a hash: name of a complete version -> its ticket, `ATTEMPT:BUCKETS:NAME`
+--   tickets        a hash: name of a complete version -> its ticket, `ATTEMPT:BUCKETS.FORM:NAME`
 --   records        a hash: name of a complete version -> its record, JSON
 --   loading        a hash: attempt -> its ticket: what is being loaded, or was cut off
 --   going          a hash: attempt -> its ticket: what has to be freed
 --   attempts       the number of the last attempt
 --   busy:ATTEMPT   there while somebody loads it
---   d:ATTEMPT:N    a hash, one of BUCKETS: key -> score, decision and reasons
+--   d:ATTEMPT:N    a string, one of BUCKETS: some scores, packed as FORM says
 --   lock           who publishes, while somebody does
 --   turns          the number of the last who did
 -- A ticket is never used twice, so what is read under the live one is of the live version.
@@ -18,6 +18,10 @@ local act = ARGV[1]
 
 local function attempt_of(ticket)
   return string.match(ticket, '^%d+')
+end
+
+local function name_of(ticket)
+  return string.match(ticket, '^[^:]*:[^:]*:(.*)$')
 end
 
 -- Put it among what has to be freed: nobody can make it complete any more.
@@ -32,10 +36,10 @@ local function fenced(token)
   return token ~= '' and redis.call('GET', P .. 'lock') ~= token
 end
 
-if act == 'begin' then -- buckets, name, milliseconds until it counts as cut off
+if act == 'begin' then -- buckets, form, name, milliseconds until it counts as cut off
   local attempt = redis.call('INCR', P .. 'attempts')
-  local ticket = attempt .. ':' .. ARGV[2] .. ':' .. ARGV[3]
-  redis.call('SET', P .. 'busy:' .. attempt, '1', 'PX', ARGV[4])
+  local ticket = attempt .. ':' .. ARGV[2] .. '.' .. ARGV[3] .. ':' .. ARGV[4]
+  redis.call('SET', P .. 'busy:' .. attempt, '1', 'PX', ARGV[5])
   redis.call('HSET', P .. 'loading', attempt, ticket)
   return ticket
 end
@@ -72,7 +76,7 @@ end
 if act == 'tidy' then -- name: what was cut off is to be freed, and every load of this name
   local found = redis.call('HGETALL', P .. 'loading')
   for at = 1, #found, 2 do
-    local mine = string.match(found[at + 1], '^%d+:%d+:(.*)$') == ARGV[2]
+    local mine = name_of(found[at + 1]) == ARGV[2]
     if mine or redis.call('EXISTS', P .. 'busy:' .. found[at]) == 0 then
       give_up(found[at + 1])
     end
@@ -80,13 +84,16 @@ if act == 'tidy' then -- name: what was cut off is to be freed, and every load o
   return redis.call('HVALS', P .. 'going')
 end
 
-if act == 'point' then -- name, token of the lock
+if act == 'point' then -- name, token of the lock, form
   if fenced(ARGV[3]) then
     return -1
   end
   local ticket = redis.call('HGET', P .. 'tickets', ARGV[2])
   if not ticket then
     return 0
+  end
+  if string.match(ticket, '^%d+:%d+%.?([^:]*):') ~= ARGV[4] then
+    return -2
   end
   redis.call('SET', P .. 'live', ticket)
   return 1
@@ -108,8 +115,7 @@ end
 
 if act == 'live' then
   local ticket = redis.call('GET', P .. 'live')
-  local record = ticket
-    and redis.call('HGET', P .. 'records', string.match(ticket, '^%d+:%d+:(.*)$'))
+  local record = ticket and redis.call('HGET', P .. 'records', name_of(ticket))
   return record and { ticket, record } or {}
 end
 

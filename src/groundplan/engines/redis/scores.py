@@ -31,7 +31,7 @@ from groundplan.scores.store import Progress
 from groundplan.scores.version import Version
 
 _LONG: Final = 60.0
-_MANY: Final = 10_000  # keys that are asked for at once
+_MANY: Final = 1_000  # keys that are asked for at once: the server does nothing else meanwhile
 _TRIES: Final = 10  # versions that may come and go while one call reads
 
 
@@ -71,7 +71,8 @@ class RedisScores:
         self._looked = -1e9
         self._turn = Lock()
         self._seen: Layout | None = None
-        self._hget: Any = partial(self._fast.client.execute_command, "HGET")
+        self._get: Any = partial(self._fast.client.execute_command, "GET")
+        self._mget: Any = partial(self._fast.client.execute_command, "MGET", f"{self._prefix}live")
         self._token = ""
         self.warnings = _warnings(self._fast)
         """What in the server's settings can lose scores, a sentence each."""
@@ -92,7 +93,7 @@ class RedisScores:
         loading.check(version, parts)
         self._tidy(version.name)
         ticket: bytes = self._run(
-            "begin", layout.buckets_for(version.rows), version.name, loading.BUSY_MS
+            "begin", layout.buckets_for(version.rows), layout.FORM, version.name, loading.BUSY_MS
         )
         try:
             loading.load(self._slow, self._prefix.encode(), ticket, version, parts, progress)
@@ -113,12 +114,18 @@ class RedisScores:
             EngineError: the server did not do its work, or the lock that this handle held has
                 gone to another.
         """
-        became = self._run("point", name, self._token)
+        became = self._run("point", name, self._token, layout.FORM)
         self._seen = None
         if became == 0:
             known = ", ".join(version.name for version in self.versions()) or "none"
             raise InputError(
                 "", f"{name} is no complete version of {self._slow.name}: there is {known}"
+            )
+        if became == -2:
+            raise InputError(
+                "",
+                f"{name} was loaded into {self._slow.name} by another release of groundplan, in a "
+                "form that this one does not read: run `groundplan score`, which loads it anew",
             )
         if became < 0:
             raise EngineError(
@@ -145,11 +152,17 @@ class RedisScores:
         found = self._run("live")
         return _version(found[1]) if found else None
 
+    def pointed(self) -> str | None:
+        """The name of the live version, also where its record cannot be read; None before one."""
+        with self._slow.reached():
+            ticket: Any = self._slow.client.get(self._prefix + "live")
+        return ticket.decode().split(":", 2)[2] if ticket else None
+
     def versions(self) -> tuple[Version, ...]:
         """The complete versions, the oldest first."""
         with self._slow.reached():
             found: Any = self._slow.client.hvals(self._prefix + "records")
-        return tuple(sorted(map(_version, found), key=lambda version: version.name))
+        return tuple(sorted(map(_version, found), key=lambda version: version.order))
 
     def drop(self, name: str) -> None:
         """Forget a version; one that a cut left incomplete too. Readers that are in it ask anew.
@@ -188,10 +201,8 @@ class RedisScores:
         recent = not self._due()
         seen = self._followed(False)
         for _ in range(_TRIES):
-            answers, live, there = self._asked(seen, keys)
-            if live == seen.ticket:
-                return answers
-            if recent and (None not in answers or there):  # it was live a moment ago, and is whole
+            answers, live, whole = self._asked(seen, keys)
+            if live == seen.ticket or (recent and whole):  # then it was live a moment ago
                 return answers
             seen, recent = self._followed(True), True
         raise EngineError(
@@ -240,42 +251,36 @@ class RedisScores:
     def _asked(
         self, seen: Layout, keys: Sequence[int | str]
     ) -> tuple[list[Scored | None], bytes | None, bool]:
-        """The answers by one version; and of after that, the live ticket, and whether it is there.
+        """The answers by one version; and the live ticket, and whether nothing of it was gone.
 
-        One key that is found is one question: then the ticket is taken for the live one.
+        One key whose string is there is one plain question: nothing is written in place.
         """
-        places = [seen.place(key) for key in keys]
-        asked = [place for place in places if place is not None]
-        values: list[bytes | None] = []
-        live: bytes | None = seen.ticket
-        there = True
-        with self._fast.reached():
-            if len(asked) == len(keys) == 1 and not self._due():
-                values = [self._hget(*asked[0])]
-            if values in ([], [None]):
-                values, live, there = self._found(seen, asked)
-        found = iter(values)
-        answers = [None if place is None else next(found) for place in places]
-        pairs = zip(keys, answers, strict=True)
-        return [v if v is None else seen.scored(key, v) for key, v in pairs], live, there
+        if len(keys) == 1 and not self._due():
+            (place,) = seen.places(keys)
+            with self._fast.reached():
+                found = None if place is None else self._get(place)
+            if found is not None:
+                return seen.answers(keys, (found,)), seen.ticket, True
+        return self._found(seen, keys)
 
     def _found(
-        self, seen: Layout, places: Sequence[tuple[bytes, bytes]]
-    ) -> tuple[list[bytes | None], bytes | None, bool]:
-        """What stands at some places, asked before the pointer is."""
-        values: list[bytes | None] = []
+        self, seen: Layout, keys: Sequence[int | str]
+    ) -> tuple[list[Scored | None], bytes | None, bool]:
+        """What stands at the places of keys, and the pointer at that moment."""
+        answers: list[Scored | None] = []
+        live, whole = None, True
         began = time.monotonic()
-        for first in range(0, max(1, len(places)), _MANY):
-            with self._fast.client.pipeline(transaction=False) as pipeline:
-                hget: Any = partial(pipeline.execute_command, "HGET")
-                for place in places[first : first + _MANY]:
-                    hget(*place)
-                pipeline.get(self._prefix + "live")
-                pipeline.hget(self._prefix + "tickets", seen.live.version.name)
-                *found, live, ticket = pipeline.execute()
-            values += found
+        for first in range(0, max(1, len(keys)), _MANY):
+            some = keys[first : first + _MANY]
+            places = seen.places(some)
+            asked = [place for place in dict.fromkeys(places) if place is not None]
+            with self._fast.reached():
+                live, *values = self._mget(*asked)
+            whole = whole and None not in values
+            found = dict(zip(asked, values, strict=True))
+            answers += seen.answers(some, [place and found[place] for place in places])
         self._looked = began
-        return values, live, ticket == seen.ticket
+        return answers, live, whole
 
     def _due(self) -> bool:
         """Whether it is time to look at the pointer."""

@@ -14,8 +14,6 @@ from groundplan.errors import EngineError
 
 Word: TypeAlias = bytes | int | str
 
-SCHEMES: Final = ("redis", "rediss", "unix")
-
 _CALLED: Final = {"online_store": "an online store", "scores": "a store of scores"}
 
 

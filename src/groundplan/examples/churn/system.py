@@ -101,7 +101,9 @@ reasons = Reasons(
     },
 )
 
-segment = "Contract"  # a customer who was not scored gets the mean of this
+segment = "Contract"  # a customer who was not scored gets the mean score of this,
+cold = "wait"  # and no offer: there are no reasons for one
+favourable = "offer"  # what customers want: the groups below are compared by it
 groups = {"gender": "gender", "senior citizen": "SeniorCitizen"}
 
 # ROC AUC and its spread over repeated 80/20 splits: the table "Telecom Churn" in the README of

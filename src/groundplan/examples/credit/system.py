@@ -68,6 +68,8 @@ model = BoostedTrees(
 )
 judge = Folds(5)
 decisions = Bands.at("approve", review=0.3, decline=0.55)
+cold = "review"  # a client who was not scored is neither approved nor declined
+favourable = "approve"  # what clients want: the groups below are compared by it
 
 _BEHIND = "payments behind in the last two months"
 _EARLIER = "payments behind in earlier months"

@@ -20,6 +20,7 @@ from groundplan.scores.version import Version
 FOLDER: Final = "versions"
 RECORD: Final = "version.json"
 SKETCHES: Final = "distributions.json"
+"""How features are distributed: in a version, and in a build of the rows that trained it."""
 WITHDRAWN: Final = "withdrawn"
 REFUSED: Final = ".refused-"
 REFUSED_KEPT: Final = 2
@@ -67,8 +68,7 @@ class Archive:
         Raises:
             BuildError: they cannot be read.
         """
-        file = self.folder / name / SKETCHES
-        return _decoded(file, dict[str, Sketch]) if file.is_file() else {}
+        return sketches(self.folder / name)
 
     def withdrawn(self, name: str) -> bool:
         """Whether somebody rolled back from this version."""
@@ -135,6 +135,16 @@ class Archive:
             folder.rename(gone)
             sync(self.folder)
             shutil.rmtree(gone)
+
+
+def sketches(folder: Path) -> dict[str, Sketch]:
+    """The distributions of features that the folder of a version or of a build has; empty without.
+
+    Raises:
+        BuildError: they cannot be read.
+    """
+    file = folder / SKETCHES
+    return _decoded(file, dict[str, Sketch]) if file.is_file() else {}
 
 
 def sync(path: Path) -> None:

@@ -33,6 +33,8 @@ SYNOPSIS: Final = {
     "reasons": "the reasons that are published: `reasons = Reasons(top=4)`",
     "publication": "limits of the checks of a version: `publication = Publication(keep=5)`",
     "segment": 'a field by which cold keys are averaged: `segment = "contract"`',
+    "cold": 'the decision for keys that were not scored: `cold = "review"`',
+    "favourable": 'the decision that people want, for four fifths: `favourable = "approve"`',
     "groups": 'for the table of fairness, fields or functions by name: `groups = {"sex": "sex"}`',
     "published": 'figures from elsewhere: `published = {"forest": (0.82, 0.01)}`, ROC AUC, spread',
     "card": 'sentences for the model card: `card = {"intended use": "..."}`',
@@ -61,6 +63,10 @@ class Definition:
         data: `data`, labelled rows to train on; None where `--data` names them.
         population: `population`, whom to score; None where `--population` names them.
         segment: `segment`, a field of the main source by which cold keys are averaged.
+        cold: `cold`, the decision for keys that were not scored; None where that of their average
+            stands.
+        favourable: `favourable`, the decision that people want, whose spread over groups the
+            four-fifths rule looks at; None where nobody said.
         groups: `groups`, for the table of fairness: by name, a field of the main source or a
             function from the table of rows to an array of texts.
         published: `published`, figures from elsewhere, by model: ROC AUC and its spread (or None).
@@ -78,6 +84,8 @@ class Definition:
     data: Tables | None
     population: Tables | None
     segment: str | None
+    cold: str | None
+    favourable: str | None
     groups: Mapping[str, str | Callable[[Any], Any]]
     published: Mapping[str, tuple[float, float | None]]
     card: Mapping[str, str]
@@ -105,6 +113,8 @@ def define(project: Project) -> Definition:
         data=_tables(project, "data"),
         population=_tables(project, "population"),
         segment=_find(project, "segment", str, None),
+        cold=_find(project, "cold", str, None),
+        favourable=_find(project, "favourable", str, None),
         groups=_find(project, "groups", Mapping, {}),
         published=_published(project),
         card=_find(project, "card", Mapping, {}),
@@ -113,6 +123,7 @@ def define(project: Project) -> Definition:
     _check_fields(definition)
     _check_windows(definition)
     _check_reasons(definition)
+    _check_decisions(project, definition)
     return definition
 
 
@@ -197,3 +208,18 @@ def _check_reasons(definition: Definition) -> None:
             raise DefinitionError(
                 f"Reasons(codes=...): {feature!r} is no feature, they are {', '.join(inputs.names)}"
             )
+
+
+def _check_decisions(project: Project, definition: Definition) -> None:
+    """Refuse decisions that there are none of, and strangers decided about in a regulated use."""
+    names = definition.decisions.names
+    for name in ("cold", "favourable"):
+        found = getattr(definition, name)
+        if found is not None and found not in names:
+            raise DefinitionError(f"`{name}` is {found!r}: the decisions are {', '.join(names)}")
+    if definition.cold is None and project.answers.interpretability.level == "audit":
+        raise DefinitionError(
+            'system.py lacks `cold`: interpretability.level is "audit", and a key that was not '
+            "scored would get the decision of an average, which nobody can give reasons for: name "
+            f"the decision for it, as in `cold = {names[-1]!r}`, of {', '.join(names)}"
+        )

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from groundplan.errors import BuildError
 from groundplan.features import EmbeddedStore, FeatureSet
 from groundplan.features.stream import Record
@@ -23,7 +25,7 @@ from groundplan.rollout.builds import Build
 from groundplan.serving.breaker import Breaker
 from groundplan.serving.dead_letters import DeadLetters
 from groundplan.serving.http import Application
-from groundplan.serving.log import Log, Stored, Taken, lines
+from groundplan.serving.log import EVERYTHING, Log, Retention, Stored, Taken, lines
 from groundplan.serving.metrics import Metrics
 
 OPEN: Final = 250_000
@@ -38,7 +40,13 @@ LEAST: Final = 0.005
 LETTERS: Final = "dead_letters.ndjson"
 
 
-def serve(project: Project, home: Path, report: Report, space: str = "") -> tuple[Application, str]:
+def serve(
+    project: Project,
+    home: Path,
+    report: Report,
+    space: str = "",
+    retention: Retention = EVERYTHING,
+) -> tuple[Application, str]:
     """The application of a project's live build, and the build's name.
 
     Args:
@@ -47,6 +55,7 @@ def serve(project: Project, home: Path, report: Report, space: str = "") -> tupl
         report: told the progress of filling the state, which happens once.
         space: for a rehearsal beside servers that share a store: a state apart from theirs, which
             takes nothing from the stream of events and is forgotten at the end.
+        retention: how much of the prediction log is kept.
 
     Raises:
         BuildError: there is no live build, or answers or definitions have changed since.
@@ -62,7 +71,7 @@ def serve(project: Project, home: Path, report: Report, space: str = "") -> tupl
         history(build.folder, inputs),
         lambda file, done, total: report(f"fill the state from {file}", done, total),
     )
-    log = Log(home / "log", inputs.names)
+    log = Log(home / "log", inputs.names, retention=retention)
     positions = {source.name: at for at, source in enumerate(inputs.sources)}
 
     def taken(records: Sequence[Record]) -> None:
@@ -98,7 +107,9 @@ def live(project: Project) -> tuple[Build, FeatureSet]:
         BuildError: there is no live build, or answers or definitions have changed since.
     """
     build = channels.read(project.home, channels.LIVE)
-    if build.manifest.planned(project.answers) != build.manifest.plan:
+    plan, now = build.manifest.plan, build.manifest.planned(project.answers)
+    # When the next model is trained says nothing about how this one serves.
+    if msgspec.structs.replace(now, retraining=plan.retraining) != plan:
         raise BuildError(
             f"the answers in {project.file} decide another plan than the one that the live build "
             f"{build.manifest.build} serves by: run `groundplan build` again"

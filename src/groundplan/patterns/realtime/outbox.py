@@ -5,6 +5,7 @@ taken after all counts once.
 """
 
 import fcntl
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +25,8 @@ PAUSE: Final = 0.01
 """Seconds between two steps, in which requests are answered."""
 
 _HEAD: Final = 4
+
+_logger: Final = logging.getLogger(__name__)
 
 
 class Waiting(msgspec.Struct, frozen=True, array_like=True):
@@ -46,7 +49,7 @@ class Outbox:
 
     Args:
         folder: made where it is not there.
-        limit: bytes that a file takes.
+        limit: bytes that wait at most, in all files together.
     """
 
     def __init__(self, folder: Path, limit: int = LIMIT) -> None:
@@ -58,12 +61,12 @@ class Outbox:
 
     def __len__(self) -> int:
         """Rows that wait; reads them all."""
-        return sum(len(_rows(file)) for file in self._files())
+        return sum(len(_rows(file)[0]) for file in self._files())
 
     @property
     def size(self) -> int:
         """Bytes that wait."""
-        return sum(file.stat().st_size for file in self._files())
+        return sum(map(_size, self._files()))
 
     def put(self, rows: Sequence[Waiting]) -> None:
         """Keep rows; they are in the file when this returns.
@@ -76,8 +79,8 @@ class Outbox:
             handle = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             try:
                 size = os.fstat(handle).st_size
-                if size + len(written) > self._limit:
-                    raise OSError(f"{self._file} has reached its {self._limit:,} bytes")
+                if self.size + len(written) > self._limit:
+                    raise OSError(f"{self._folder} has reached its {self._limit:,} bytes")
                 if os.write(handle, written) != len(written):
                     os.ftruncate(handle, size)
                     raise OSError(f"{self._file} took only part of the rows: is the disk full?")
@@ -94,11 +97,13 @@ class Outbox:
         return handed + sum(self._hand_on(file, take) for file in self._taken())
 
     def _hand_on(self, file: Path, take: Callable[[list[Waiting]], Any]) -> int:
-        rows = _rows(file)
+        rows, torn = _rows(file)
         for start in range(0, len(rows), BATCH):
             if start:
                 time.sleep(PAUSE)
             take(rows[start : start + BATCH])
+        if torn:
+            _logger.error("%s: its last %d bytes are torn, and left out", file, torn)
         file.unlink(missing_ok=True)  # another process may have handed it on as well
         return len(rows)
 
@@ -122,20 +127,35 @@ class Outbox:
             yield
 
 
-def _rows(file: Path) -> list[Waiting]:
-    """Every whole row of a file; a torn last one was never acknowledged."""
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:  # handed on by another process meanwhile
+        return 0
+
+
+def _rows(file: Path) -> tuple[list[Waiting], int]:
+    """Every whole row of a file, and the bytes behind them.
+
+    A process that is killed leaves part of a row, which was never acknowledged; a loss of power
+    leaves zeros or anything else where the disk had not written yet.
+    """
     try:
         found = file.read_bytes()
     except FileNotFoundError:  # handed on by another process meanwhile
-        return []
-    rows, at = [], 0
+        return [], 0
+    rows: list[Waiting] = []
+    at = 0
     while at + _HEAD <= len(found):
         end = at + _HEAD + int.from_bytes(found[at : at + _HEAD], "little")
         if end > len(found):
             break
-        rows.append(_decode(found[at + _HEAD : end]))
+        try:
+            rows.append(_decode(found[at + _HEAD : end]))
+        except msgspec.DecodeError:
+            break
         at = end
-    return rows
+    return rows, len(found) - at
 
 
 def _framed(row: Waiting) -> bytes:

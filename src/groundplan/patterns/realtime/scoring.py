@@ -145,11 +145,8 @@ class Scorer:
             InputError: one of them breaks the schema; the message names its line and field.
         """
         rows = self.schema.decode_events(body, _now(), source=source)
-        lines = [line for line in body.splitlines() if line.strip()]
-        if lines[0].strip() == b"{":  # one object over several lines
-            lines = [body]
         position = self.inputs.position(source or self.inputs.source.name)
-        done = self.joining.take(rows, lines, position)
+        done = self.joining.take(rows, log.lines(body), position)
         counted = done.added + done.known + done.late + done.labelled + done.parked
         return Accepted(
             accepted=len(rows),

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -13,7 +13,6 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 
 from groundplan import __version__
-from groundplan.errors import EngineError
 from groundplan.models import Floats
 from groundplan.monitoring.watch import Watch
 from groundplan.patterns.realtime.answers import Accepted, Answer, Explanation
@@ -22,6 +21,7 @@ from groundplan.serving import inference, openapi
 from groundplan.serving.feed import Feed
 from groundplan.serving.http import Application, Call, Endpoint, application
 from groundplan.serving.metrics import Metrics
+from groundplan.serving.rounds import again
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -33,6 +33,10 @@ SYNC: Final = 5.0
 
 DRAIN: Final = 0.5
 """Seconds between tries to hand the store what waits for it."""
+
+UNWRITTEN: Final = "the state cannot be written"
+UNDRAINED: Final = "the store does not take what waits for it"
+"""What the log says of a round that failed."""
 
 
 def service(scorer: Scorer, metrics: Metrics, watch: Watch) -> Application:
@@ -143,32 +147,19 @@ def _lifespan(scorer: Scorer, watch: Watch) -> Any:
         if scorer.joining.feed is not None:
             scorer.joining.feed.start()
         tasks = [
-            asyncio.create_task(_again(SYNC, scorer.joining.store.sync)),
-            asyncio.create_task(_again(DRAIN, scorer.joining.drain)),
+            asyncio.create_task(again(SYNC, scorer.joining.store.sync, UNWRITTEN)),
+            asyncio.create_task(again(DRAIN, scorer.joining.drain, UNDRAINED)),
             asyncio.create_task(watch.run()),
         ]
-        yield
-        for task in tasks:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-        scorer.close()
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            scorer.close()
 
     return lifespan
-
-
-async def _again(seconds: float, work: Callable[[], object]) -> None:
-    """Work in a thread, again and again; the first of several failures in a row is told."""
-    told = False
-    while True:
-        await asyncio.sleep(seconds)
-        try:
-            await asyncio.to_thread(work)
-            told = False
-        except (EngineError, OSError) as error:  # the next round may find it mended
-            if not told:
-                _logger.warning("the state cannot be written: %s", error)
-            told = True
 
 
 def _document(scorer: Scorer) -> dict[str, Any]:

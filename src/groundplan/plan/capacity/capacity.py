@@ -14,6 +14,8 @@ from groundplan.plan.capacity.money import cost
 from groundplan.plan.capacity.need import Need
 from groundplan.plan.capacity.request import Request, request
 from groundplan.plan.capacity.server import server
+from groundplan.plan.capacity.shortage import Shortage
+from groundplan.plan.capacity.stated import shortages
 
 MODEL: Final = (
     "Each server process is an M/G/1 queue: Poisson arrivals, mean wait by Pollaczek and Khinchine "
@@ -31,7 +33,8 @@ class Capacity(Struct, frozen=True):
         total: cores, memory, storage of all.
         saturation: requests/s that one replica can answer at all.
         latency: µs of the p99: of one replica at `50%` and `80%` of its saturation, and of as
-            many as are planned at the promised `peak`.
+            many as are planned, or have a core that is stated, at the promised `peak`.
+        shortages: what it needs and was not given: a longer p99, cores, memory.
         cost: by component and in all (`total`), per month, where the user gave prices; else empty.
         model: the queueing model in a sentence, with its source.
     """
@@ -40,8 +43,14 @@ class Capacity(Struct, frozen=True):
     total: dict[str, Band]
     saturation: Band
     latency: dict[str, Band]
+    shortages: tuple[Shortage, ...]
     cost: dict[str, Band] = {}
     model: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether it holds what is promised with what is stated, by its typical estimate."""
+        return not any(shortage.misfit for shortage in self.shortages)
 
 
 def capacity(
@@ -65,7 +74,7 @@ def capacity(
         costs: the cost table.
         prices: per month: of a `core`, a `gb` of memory, a `gb_disk`; and of a `million_tokens`
             of a hosted language model. Nothing is assumed.
-        past: how many times the usual history there is, in online state and in training.
+        past: how many times the usual history there is to learn from.
         things: how many times the usual corpus, where no answer states one.
 
     Raises:
@@ -76,6 +85,10 @@ def capacity(
     one = request(answers, decision, costs)
     serves = server(load, one)
     needs = [serves.need, *_NEEDS[decision.pattern](load, one, costs)]
+    if load.room is not None:
+        taken = stores.sum_of(needs)["memory"].typical
+        load = load.leaving(load.room - taken)
+    needs += _kept(load)
     return Capacity(
         needs=tuple(needs),
         total=stores.sum_of(needs),
@@ -83,30 +96,35 @@ def capacity(
         latency=serves.latency,
         cost=cost(needs, prices),
         model=MODEL,
+        shortages=shortages(load, one, serves, needs, costs),
     )
 
 
 def _batch(load: Load, one: Request, costs: Costs) -> list[Need]:
-    return [stores.published(load), offline.run(load, costs), *_kept(load)]
+    return [stores.published(load), offline.run(load, costs)]
 
 
 def _realtime(load: Load, one: Request, costs: Costs) -> list[Need]:
     if load.answers.system.output == "answer":
-        return [stores.generator(load, one, costs), *_kept(load)]
-    return [stores.state(load), *_kept(load)]
+        return [stores.generator(load, one, costs)]
+    return [stores.state(load)]
 
 
 def _ranking(load: Load, one: Request, costs: Costs) -> list[Need]:
     needs = [stores.state(load)]
     if load.chosen("index") != "none":
-        needs.append(stores.index(load))
+        needs += [stores.index(load), offline.embedding(load, costs)]
     if load.chosen("retrieval") != "live":
         needs.append(stores.lists(load))
-    return [*needs, *_kept(load)]
+    return needs
 
 
 def _rag(load: Load, one: Request, costs: Costs) -> list[Need]:
-    return [stores.index(load), stores.generator(load, one, costs), *_kept(load)]
+    return [
+        stores.index(load),
+        offline.embedding(load, costs),
+        stores.generator(load, one, costs),
+    ]
 
 
 def _kept(load: Load) -> list[Need]:

@@ -24,7 +24,12 @@ UNEVEN: Final = Band(0.25, 1.0, 4.0, "")
 of a few thousand requests, when state is written to the disk, make it 1 and more."""
 
 EVEN: Final = Band(0.05, 0.2, 1.0, "")
-"""The same of long work: the same network, with more or less text."""
+"""The same of long work on text: the same network, with more or less of it."""
+
+STEADY: Final = Band(0.01, 0.05, 0.7, "")
+"""The same of other long work, which is alike for every request: as many vectors, as many rows.
+Measured, for scans and for trees: 0.01 to 0.02 of a core's time; 0.24 to 0.7 of the time that
+passes on a machine whose cores others fill."""
 
 HOSTED: Final = Band(0.3, 0.6, 1.0, "")
 """What a hosted language model takes in parts of the limit that the cost table states."""
@@ -32,6 +37,10 @@ HOSTED: Final = Band(0.3, 0.6, 1.0, "")
 # Traffic ---------------------------------------------------------------------------------------
 MEAN: Final = Band(0.2, 0.4, 1.0, "")
 """The mean of a day over its peak: a shop by day; a service of one time zone; a steady feed."""
+
+PEAK: Final = 3_600.0
+"""Seconds that a peak lasts: what too few processes cannot answer waits, and the line grows until
+it is over."""
 
 # The server ------------------------------------------------------------------------------------
 PROCESS: Final = Band(130e6, 220e6, 400e6, "bytes")
@@ -89,6 +98,9 @@ IDENTIFIER: Final = 8.0  # bytes, beside each vector
 DIMENSIONS: Final = {"towers": 64, "text": 384}
 """Of a learned tower and of a small text encoder, as the cost table was measured with."""
 
+CHANGED: Final = Band(0.001, 0.01, 0.1, "a day")
+"""The share of the corpus whose text is new or changed within a day: a catalog; a shop; a board."""
+
 SLACK: Final = Band(1.0, 1.15, 2.0, "")
 """Index in memory over its arrays: allocation; twice while a new one is loaded beside the old."""
 
@@ -108,6 +120,9 @@ TOKENS: Final = Band(100.0, 250.0, 600.0, "tokens")
 PROMPT: Final = Band(300.0, 2_000.0, 8_000.0, "tokens")
 """Tokens of a question with its passages."""
 
+QUESTION: Final = Band(100.0, 300.0, 1_000.0, "tokens")
+"""Tokens of a question with its instructions, where nothing is retrieved."""
+
 PARAMETERS: Final = {"local_1b": 1e9, "local_8b": 8e9}
 MEASURED: Final = 124e6  # parameters of the decoder behind the cost table's rows of a token
 
@@ -122,6 +137,9 @@ HISTORY: Final = Band(30.0, 60.0, 180.0, "days")
 FEW: Final = Band(1e3, 1e4, 1e5, "rows")
 """Rows that are learned from where labels are sparse or absent."""
 
+TRAINING: Final = Band(0.5e9, 0.5e9, 1e9, "bytes")
+"""The memory of a training beside its rows: the libraries, and the query that joins them."""
+
 HELD: Final = 290.0
 """Bytes of a row of 30 features in training. Measured: as float64 and as LightGBM's bins."""
 
@@ -131,6 +149,10 @@ baselines, the evaluation and more trees a multiple."""
 
 MACHINE: Final = 16e9
 """Bytes of a machine where no memory is stated."""
+
+LARGE: Final = 512e9
+"""Bytes of one large machine, of as many cores as `decision.work.MACHINE`: what outgrows it needs
+another design, not another machine."""
 
 EVENT_KEPT: Final = Band(15.0, 25.0, 60.0, "bytes")
 """One event of the history as Parquet."""

@@ -5,7 +5,7 @@ from groundplan.decision import Costs
 from groundplan.decision.work import SHOWN
 from groundplan.plan.capacity import factors
 from groundplan.plan.capacity.band import Band, each, known
-from groundplan.plan.capacity.load import DAY, Load
+from groundplan.plan.capacity.load import DAY, Load, later
 from groundplan.plan.capacity.need import Need
 from groundplan.units import show_count, show_duration, show_rate, show_size
 
@@ -21,13 +21,15 @@ def log(load: Load) -> Need:
     text = load.answers.system.output == "answer"
     shown = SHOWN if load.decision.pattern == "ranking" else 1
     row = factors.LOGGED_TEXT if text else factors.LOGGED.times(float(shown))
-    size = load.mean.times(factors.KEPT).times(DAY).times(row, "bytes")
+    kept = later(factors.KEPT, load.delay)
+    size = load.mean.times(kept).times(DAY).times(row, "bytes")
+    waits = f", the {load.delay:,.4g} days until a label is known included" if load.delay else ""
     return Need(
         "log",
         {"storage": size},
         f"{_range(factors.MEAN, 100, '%')} of {show_rate(load.answers.latency.throughput)} on "
         f"average, {_range(row, 1, ' bytes')} a request, kept for "
-        f"{_range(factors.KEPT, 1, ' days')}",
+        f"{_range(kept, 1, ' days')}{waits}",
     )
 
 
@@ -36,34 +38,41 @@ def training(load: Load) -> Need | None:
     if load.answers.system.output == "answer":
         return None
     rows = load.learned
-    seconds = rows.times(factors.LEARNED.times(1e-6))
-    cores = each("cores", lambda time: min(64.0, time / TRAINED), seconds).whole("cores")
-    memory = Band(0.5e9, 0.5e9, 1e9, "bytes").plus(rows.times(factors.HELD, "bytes"))
+    cores = trained(load).whole("cores")
+    memory = factors.TRAINING.plus(rows.times(factors.HELD, "bytes"))
     bands = {
         "cores": cores,
         "memory": memory,
-        "storage": load.history.times(factors.EVENT_KEPT, "bytes"),
+        "storage": load.stored.times(factors.EVENT_KEPT, "bytes"),
     }
-    if load.answers.labels.kind in {"sparse", "none"}:
+    if load.few:
         rows_said = _range(factors.FEW, 1, " rows")
         what = f"labels are {load.answers.labels.kind}: learned from {rows_said}"
     else:
-        monthly = ", a row of each key a month," if load.decision.pattern == "batch" else ""
+        by_key = load.decision.pattern == "batch" and not load.arriving
+        monthly = ", a row of each key a month," if by_key else ""
         what = (
             f"{_range(factors.HISTORY, 1, ' days')} of history{monthly} are "
             f"{_count(load.history.typical)} rows"
         )
         if load.history.typical > load.trainable:
-            what += (
-                f", of which {_count(load.trainable)} fit half of "
-                f"{show_size(load.memory)}: the rest is sampled"
-            )
+            what += f", of which {_count(load.trainable)} {fitting(load)}: the rest is sampled"
+    if load.delay:
+        what += f"; stored are {load.delay:,.4g} days more, whose labels are not known yet"
     return Need("training", bands, what)
 
 
-def interval(load: Load) -> float:
-    """Seconds between two scheduled runs."""
-    return 3_600.0 * int(load.chosen("schedule").removesuffix("h"))
+def fitting(load: Load) -> str:
+    """What the rows that are learned from fit."""
+    if load.left - factors.TRAINING.typical >= load.memory / 2:
+        return f"fit half of {show_size(load.memory)}"
+    return "fit what the rest of the plan leaves of the memory stated"
+
+
+def trained(load: Load) -> Band:
+    """Cores that a training keeps busy for a night."""
+    seconds = load.learned.times(factors.LEARNED.times(1e-6))
+    return each("cores", lambda time: min(64.0, time / TRAINED), seconds)
 
 
 def row_us(load: Load, costs: Costs) -> Band:
@@ -73,7 +82,7 @@ def row_us(load: Load, costs: Costs) -> Band:
         parameters = factors.PARAMETERS.get(load.chosen("generator"))
         if parameters is None:
             return known(costs.us("http"), "us")
-        return tokens_us(costs, parameters)
+        return tokens_us(costs, parameters, question(load))
     model = load.chosen("model")
     network = "text" in model or "self" in model
     each_us = costs.us("encoder" if network else "gbm_row")
@@ -84,15 +93,54 @@ def row_us(load: Load, costs: Costs) -> Band:
     return factors.COMPUTING.times(each_us, "us").plus(factors.OFFLINE_ROW)
 
 
-def tokens_us(costs: Costs, parameters: float) -> Band:
+def question(load: Load) -> Band:
+    """Tokens that a language model reads before it answers."""
+    return factors.PROMPT if load.decision.pattern == "rag" else factors.QUESTION
+
+
+def tokens_us(costs: Costs, parameters: float, prompt: Band) -> Band:
     """µs of cores to read a prompt and write an answer with a model of so many parameters.
 
     A token takes two operations per parameter, so the table's rows, measured with a model of
     124 million in single precision, are scaled by size and precision.
     """
     size = factors.QUANTIZED.times(parameters / factors.MEASURED, "us")
-    read = size.times(factors.PROMPT.times(costs.us("prompt_token")))
+    read = size.times(prompt.times(costs.us("prompt_token")))
     return read.plus(size.times(factors.TOKENS.times(costs.us("token"))))
+
+
+def embedding(load: Load, costs: Costs) -> Need:
+    """What turns things or passages into vectors: what has changed, or all for new towers."""
+    what = "passages" if load.decision.pattern == "rag" else "things"
+    one = _short(_embeds(load, costs))
+    whole = long(load.corpus.typical * _embeds(load, costs))
+    count = _count(load.corpus.typical)
+    low, high = 100 * factors.CHANGED.low, 100 * factors.CHANGED.high
+    if load.text:
+        why = (
+            f"{one} of a core each; {low:g}% to {high:g}% of {count} {what} are "
+            f"embedded anew each day, within six hours; all of them once, before the first "
+            f"request, take {whole} of a core"
+        )
+    else:
+        why = (
+            f"{one} of a core each; all {count} {what} are embedded anew with each new model, "
+            f"{whole} of a core, within four hours"
+        )
+    return Need("embedding", {"cores": embedded(load, costs).whole("cores")}, why)
+
+
+def embedded(load: Load, costs: Costs) -> Band:
+    """Cores that embedding keeps busy for as long as it may take."""
+    seconds = load.corpus.times(1e-6 * _embeds(load, costs), "cores")
+    if not load.text:
+        return seconds.times(1 / TRAINED)
+    return seconds.times(factors.CHANGED, "cores").times(1 / (WITHIN * DAY))
+
+
+def _embeds(load: Load, costs: Costs) -> float:
+    """µs of a core to embed one thing."""
+    return costs.us("encoder" if load.text else "user_tower")
 
 
 def _explained(answers: Answers) -> float:
@@ -102,28 +150,50 @@ def _explained(answers: Answers) -> float:
 def run(load: Load, costs: Costs) -> Need:
     """The scheduled run of a batch."""
     one = row_us(load, costs)
-    busy = load.keys.times(one, "us").times(1e-6)
-    window = WITHIN * interval(load)
-    cores = each("cores", lambda time: time / window, busy).whole("cores")
+    cores = running(load, costs).whole("cores")
     memory = factors.RUN.plus(load.keys.times(40.0, "bytes"))
     return Need(
         "run",
         {"cores": cores, "memory": memory},
-        f"{keys_because(load)}, {show_duration(float(f'{one.typical:.3g}'))} of a core each, "
+        f"{keys_because(load)}, {_short(one.typical)} of a core each, "
         f"within a quarter of the {load.chosen('schedule')} between two runs, so that a run that "
         "failed can be repeated",
     )
 
 
+def running(load: Load, costs: Costs) -> Band:
+    """Cores that a scheduled run keeps busy for as long as it may take."""
+    busy = load.keys.times(row_us(load, costs), "us")
+    return busy.times(1e-6 / (WITHIN * load.interval), "cores")
+
+
 def keys_because(load: Load) -> str:
     """How many keys are counted on, and why."""
-    answers = load.answers
-    if answers.system.output == "score" and answers.candidates.catalog is not None:
-        return f"{show_count(answers.candidates.catalog)} keys"
+    if load.listed:
+        return f"{show_count(int(load.keys.typical))} keys"
+    if load.arriving:
+        return (
+            f"{_count(load.keys.typical)} keys ({_count(load.keys.low)} to "
+            f"{_count(load.keys.high)}: what arrives in the {load.chosen('schedule')} between two "
+            f"runs, {_range(factors.MEAN, 100, '%')} of "
+            f"{show_rate(load.answers.latency.throughput)} on average)"
+        )
     return (
         f"{_count(load.keys.typical)} keys ({_count(load.keys.low)} to {_count(load.keys.high)}: "
         "no answer counts them, so as many as are asked for in an hour, ten minutes to a day)"
     )
+
+
+def _short(us: float) -> str:
+    return show_duration(float(f"{us:.3g}"))
+
+
+def long(us: float) -> str:
+    """A long time in two digits, of the largest unit that leaves a number from 2."""
+    for unit, whole in (("days", 86_400e6), ("hours", 3_600e6), ("minutes", 60e6)):
+        if us >= 2 * whole:
+            return f"{float(f'{us / whole:.2g}'):,.10g} {unit}"
+    return _short(us)
 
 
 def _count(number: float) -> str:

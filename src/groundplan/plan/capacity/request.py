@@ -1,5 +1,7 @@
 """What one request takes: cores' time and waiting, from the estimates of the plan's stages."""
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from groundplan.constraints import Answers
@@ -18,7 +20,8 @@ _SKETCHES = {
     "ranking": ranking.sketch,
     "rag": rag.sketch,
 }
-_ELSEWHERE = frozenset({"generate"})  # stages during which our own cores do nothing
+_TEXTS = frozenset({"embed", "encode", "rerank"})  # which take as long as the text is
+_ELSEWHERE = frozenset({"generate"})  # stages during which a server process does nothing
 
 
 class Request(Struct, frozen=True):
@@ -28,7 +31,7 @@ class Request(Struct, frozen=True):
         rows: µs of a core by the cost table alone, as the stages' estimates add up.
         own: µs of a core in a running server.
         variation: squared coefficient of variation of `own`.
-        elsewhere: µs that it waits for a language model.
+        elsewhere: µs that it waits for a language model, which has cores of its own.
         stages: the online stages behind it.
     """
 
@@ -57,23 +60,36 @@ def request(answers: Answers, decision: Decision, costs: Costs) -> Request:
     assert decision.pattern is not None, "a conflict has no requests"
     sketch = _SKETCHES[decision.pattern](answers, decision, costs)
     stages = tuple(stage for stage in sketch.stages if stage.side == "online")
-    short = long = elsewhere = 0.0
+    short = texts = alike = elsewhere = 0.0
     for stage in stages:
         if stage.name in _ELSEWHERE:
             elsewhere += stage.estimate
         else:
             short += min(stage.estimate, factors.SHORT)
-            long += max(0.0, stage.estimate - factors.SHORT)
+            long = max(0.0, stage.estimate - factors.SHORT)
+            if stage.name in _TEXTS:
+                texts += long
+            else:
+                alike += long
     brief = factors.SERVING.times(short, "us")
-    steady = factors.COMPUTING.times(long, "us")
+    steady = factors.COMPUTING.times(texts + alike, "us")
     takes = brief.plus(steady).times(_spread(answers, decision.pattern, costs), "us")
+    parts = (
+        (brief, factors.UNEVEN),
+        (factors.COMPUTING.times(texts, "us"), factors.EVEN),
+        (factors.COMPUTING.times(alike, "us"), factors.STEADY),
+    )
     variation = Band(
-        _variation(brief.low, steady.low, factors.UNEVEN.low, factors.EVEN.low),
-        _variation(brief.typical, steady.typical, factors.UNEVEN.typical, factors.EVEN.typical),
-        _variation(brief.high, steady.high, factors.UNEVEN.high, factors.EVEN.high),
+        _variation([(time.low, of.low) for time, of in parts]),
+        _variation([(time.typical, of.typical) for time, of in parts]),
+        _variation([(time.high, of.high) for time, of in parts]),
         "",
     )
-    return Request(short + long, takes, variation, factors.HOSTED.times(elsewhere, "us"), stages)
+    local = "generator" in decision.components and (
+        decision.components["generator"].choice in factors.PARAMETERS
+    )
+    waits = (factors.COMPUTING if local else factors.HOSTED).times(elsewhere, "us")
+    return Request(short + texts + alike, takes, variation, waits, stages)
 
 
 def _spread(answers: Answers, pattern: str, costs: Costs) -> Band:
@@ -96,6 +112,6 @@ def _spread(answers: Answers, pattern: str, costs: Costs) -> Band:
     )
 
 
-def _variation(short: float, long: float, uneven: float, even: float) -> float:
-    """Of the sum of two independent times."""
-    return (short * short * uneven + long * long * even) / (short + long) ** 2
+def _variation(parts: Sequence[tuple[float, float]]) -> float:
+    """Squared coefficient of variation of the sum of independent times, from theirs."""
+    return sum(time * time * of for time, of in parts) / sum(time for time, _ in parts) ** 2

@@ -1,5 +1,8 @@
 """The server: processes of one core each, as many as keep the promised p99 at the peak."""
 
+from math import ceil, inf
+from typing import Final
+
 from msgspec import Struct
 
 from groundplan.plan.capacity import factors
@@ -10,6 +13,9 @@ from groundplan.plan.capacity.request import Request
 from groundplan.plan.queueing import Service, fill, quantile
 from groundplan.units import show_duration, show_rate
 
+LEAST: Final = 0.1
+"""Below so busy a process it is the work itself that breaks the p99: more of them mend nothing."""
+
 
 class Server(Struct, frozen=True):
     """What the server needs, and what it can do.
@@ -18,34 +24,40 @@ class Server(Struct, frozen=True):
         need: cores, memory, replicas.
         saturation: requests/s of one process.
         latency: p99 in µs: of one process at `50%` and `80%` of its saturation, and of all of
-            them at the promised `peak`.
+            them, or of as many as there are cores for, at the promised `peak`.
+        least: the shortest p99, µs, that any number of processes holds.
     """
 
     need: Need
     saturation: Band
     latency: dict[str, Band]
+    least: Band
 
 
 def planned(load: Load, request: Request) -> tuple[Band, float]:
     """How many processes keep the p99 at the peak, and how busy one may be, 0 to 1.
 
     Each process has a queue of its own: connections are dealt to processes in turn, and a request
-    cannot change over. So k processes are k times M/G/1, not M/G/k.
+    cannot change over. So k processes are k times M/G/1, not M/G/k. Where no number of them holds
+    the p99, as many as for the shortest that one does.
     """
-    shares = [
-        _full(service, load.answers.latency.p99 - wait)
-        for service, wait in zip(request.services(), _three(request.elsewhere), strict=True)
-    ]
+    shares = [share or LEAST for share in _shares(load, request)]
     low, typical, high = (
-        _count(load.peak, service, share)
+        float(max(1, ceil(load.peak * service.mean / 1e6 / share - 1e-9)))
         for service, share in zip(request.services(), shares, strict=True)
     )
     return Band(low, max(low, typical), max(low, typical, high), "replicas"), shares[1]
 
 
+def demand(load: Load, request: Request) -> float:
+    """Processes that keep the p99 at the peak, not rounded; infinite where no number does."""
+    service, share = request.services()[1], _shares(load, request)[1]
+    return inf if share is None else load.peak * service.mean / 1e6 / share
+
+
 def server(load: Load, request: Request) -> Server:
     """What the server of the decided architecture needs."""
-    replicas, full = planned(load, request)
+    replicas, _ = planned(load, request)
     need = Need(
         "server",
         {
@@ -53,25 +65,25 @@ def server(load: Load, request: Request) -> Server:
             "memory": replicas.times(factors.PROCESS, "bytes"),
             "replicas": replicas,
         },
-        _because(load, request, full),
+        _because(load, request),
     )
     latency = {
         "50%": _at(request, 0.5),
         "80%": _at(request, 0.8),
-        "peak": _peak(request, load.peak, replicas),
+        "peak": _peak(load, request, replicas),
     }
-    return Server(need, request.own.upside_down(1e6, "requests/s"), latency)
+    saturation = request.own.upside_down(1e6, "requests/s")
+    return Server(need, saturation, latency, _at(request, LEAST))
 
 
-def _full(service: Service, limit: float) -> float:
-    """How busy a process may be: at most 70 %, and less where waiting would break the p99."""
-    share = min(SHARE, fill(service, limit))
-    # Below a tenth it is the work itself that breaks the p99, and no number of replicas mends it.
-    return share if share >= 0.1 else SHARE
-
-
-def _count(peak: float, service: Service, share: float) -> float:
-    return float(max(1, -int(-(peak * service.mean / 1e6 / share - 1e-9) // 1)))
+def _shares(load: Load, request: Request) -> list[float | None]:
+    """How busy a process may be, by each estimate: at most 70 %, less where waiting would break
+    the p99; None where no number of processes holds it."""
+    found: list[float | None] = []
+    for service, wait in zip(request.services(), _three(request.elsewhere), strict=True):
+        share = min(SHARE, fill(service, load.answers.latency.p99 - wait))
+        found.append(share if share >= LEAST else None)
+    return found
 
 
 def _at(request: Request, share: float) -> Band:
@@ -84,14 +96,25 @@ def _at(request: Request, share: float) -> Band:
     )
 
 
-def _peak(request: Request, peak: float, replicas: Band) -> Band:
-    """The p99 at the promised peak, each estimate by as many processes as it asks for."""
+def _peak(load: Load, request: Request, replicas: Band) -> Band:
+    """The p99 at the promised peak, each estimate by as many processes as it asks for.
+
+    Each has a core of its own, so there are no more of them than cores that are stated.
+    """
+    most = load.cores or inf
     found = []
     for service, wait, count in zip(
         request.services(), _three(request.elsewhere), _three(replicas), strict=True
     ):
-        found.append(wait + quantile(service, peak / count))
+        found.append(wait + _latest(service, load.peak / min(count, most)))
     return _band(found)
+
+
+def _latest(service: Service, rate: float) -> float:
+    """The p99 of one process, µs; of one that cannot keep up, over a peak's length."""
+    ahead = rate * service.mean / 1e6 - 1
+    within = quantile(service, rate)
+    return within if within < inf else 1e6 * factors.PEAK * max(ahead, 1e-3)
 
 
 def _band(found: list[float]) -> Band:
@@ -102,19 +125,28 @@ def _three(band: Band) -> tuple[float, float, float]:
     return band.low, band.typical, band.high
 
 
-def _because(load: Load, request: Request, full: float) -> str:
+def _because(load: Load, request: Request) -> str:
     rows, own = request.rows, request.own
-    promised = show_duration(load.answers.latency.p99)
-    fits = full < SHARE
+    share = _shares(load, request)[1]
+    if share is None:
+        promised = show_duration(load.answers.latency.p99)
+        why = f", as for a p99 of {_short(_at(request, LEAST).typical)}: nothing holds {promised}"
+    elif share < SHARE:
+        why = f", so that waiting leaves the p99 of {show_duration(load.answers.latency.p99)}"
+    else:
+        why = ""
     return (
         f"a request takes {_short(rows)} by the cost table and {_short(own.typical)} "
         f"({_short(own.low)} to {_short(own.high)}) in a running server; at "
         f"{show_rate(load.answers.latency.throughput)} that keeps "
-        f"{load.peak * own.typical / 1e6:.2g} cores busy, and a core is planned to be "
-        f"{full:.0%} busy at most"
-        + (f", so that waiting leaves the p99 of {promised}" if fits else "")
-        + "; one more where a process may fail"
+        f"{figure(load.peak * own.typical / 1e6)} cores busy, and a core is planned to be "
+        f"{share or LEAST:.0%} busy at most{why}; one more where a process may fail"
     )
+
+
+def figure(number: float) -> str:
+    """A number in two digits, or whole from ten up."""
+    return f"{number:,.0f}" if number >= 10 else f"{number:.2g}"
 
 
 def _short(us: float) -> str:

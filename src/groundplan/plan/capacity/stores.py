@@ -5,7 +5,7 @@ from groundplan.plan.capacity import factors
 from groundplan.plan.capacity.band import Band, known, total
 from groundplan.plan.capacity.load import SHARE, Load
 from groundplan.plan.capacity.need import Need
-from groundplan.plan.capacity.offline import keys_because, tokens_us
+from groundplan.plan.capacity.offline import keys_because, question, tokens_us
 from groundplan.plan.capacity.request import Request
 from groundplan.plan.queueing import in_flight
 from groundplan.units import show_count, show_duration, show_rate, show_size
@@ -102,7 +102,7 @@ def generator(load: Load, request: Request, costs: Costs) -> Need:
             in_flight(load.peak, each.high)[1],
             "answers",
         )
-        tokens = factors.TOKENS.plus(factors.PROMPT).times(load.mean, "tokens/s")
+        tokens = factors.TOKENS.plus(question(load)).times(load.mean, "tokens/s")
         return Need(
             "generator",
             {"in flight": flights, "tokens": tokens},
@@ -110,7 +110,8 @@ def generator(load: Load, request: Request, costs: Costs) -> Need:
             f"{show_duration(costs.us('token_hosted'))} at most: so many answers are under way at "
             "once, the high one in 99 of 100 moments; it runs elsewhere, so no cores are counted",
         )
-    cores = tokens_us(costs, parameters).times(load.peak / SHARE / 1e6, "cores").whole("cores")
+    one = tokens_us(costs, parameters, question(load))
+    cores = one.times(load.peak / SHARE / 1e6, "cores").whole("cores")
     weights = parameters / 2  # bytes: four bits each
     size = Band(weights, 1.2 * weights, 2 * weights, "bytes")
     copies = cores.times(1 / 8).whole("replicas")

@@ -22,7 +22,7 @@ from groundplan.plan.stage import Stage
 
 __all__ = ["Failure", "failures"]
 
-_MODES: Final[dict[str, Callable[[Answers], list[Mode]]]] = {
+_MODES: Final[dict[str, Callable[[Answers, Decision], list[Mode]]]] = {
     "batch": batch,
     "realtime": realtime,
     "ranking": ranking,
@@ -47,7 +47,7 @@ def failures(
     if stages is None:
         stages = sketches.sketch(answers, decision, reference_costs()).stages
     text = decision.pattern == "realtime" and answers.system.output == "answer"
-    modes = generated(answers) if text else _MODES[decision.pattern](answers)
+    modes = generated(answers) if text else _MODES[decision.pattern](answers, decision)
     built = not planned(answers, decision)
     roles = list(decision.components)
     found = []
@@ -69,13 +69,14 @@ def _place(mode: Mode, stages: Sequence[Stage]) -> tuple[int, Stage | None]:
     if not named:
         return 0, None
     side = "offline" if mode.offline else "online"
-    return next(((at, stage) for at, stage in named if stage.side == side), named[0])
+    found = next(((at, stage) for at, stage in named if stage.side == side), None)
+    return found or ((0, None) if mode.offline else named[0])
 
 
 def _fills(mode: Mode, decision: Decision) -> bool:
     """Whether a role is filled by what fails so."""
     component = decision.components.get(mode.component)
-    if component is None:
+    if component is None or mode.offline:
         return False
     return component.choice in mode.options if mode.options else component.choice != "none"
 

@@ -1,8 +1,14 @@
 """How scores computed on a schedule fail, and the lookups that serve them."""
 
+from typing import Final
+
 from groundplan.constraints import Answers
+from groundplan.decision import Decision
+from groundplan.plan.batch import COLD
 from groundplan.plan.failures.failure import Mode, ends, metric
+from groundplan.plan.failures.learned import loop, several
 from groundplan.plan.failures.requests import requests
+from groundplan.plan.failures.reviewed import reviewed
 from groundplan.units import show_duration
 
 EMPTY = "no scores can be read yet: `groundplan score` publishes them"
@@ -11,16 +17,27 @@ EMPTY = "no scores can be read yet: `groundplan score` publishes them"
 _AFTER = "score again; `groundplan score --allow` names a check that may fail this once"
 
 
-def batch(answers: Answers) -> list[Mode]:
+def batch(answers: Answers, decision: Decision) -> list[Mode]:
     """The failures of the runs, of publication, and of the lookup."""
     age = show_duration(answers.freshness.predictions)
+    cold = _COLD[answers.system.output]
     return [
         *_runs(age),
+        *(_answers() if answers.system.output == "answer" else _scores(answers, cold)),
         *_publication(),
         *requests("/scores/{key}"),
-        *_lookup(),
-        *_roles(age),
+        *_lookup(answers, cold),
+        *(reviewed() if answers.system.output == "answer" else _learned(answers, decision)),
+        *_roles(age, cold, COLD[answers.system.output]),
     ]
+
+
+_COLD: Final = {
+    "score": "an average in place of a score of its own",
+    "ranking": "what most people take, in place of a list of one's own",
+    "answer": "no answer where there could be one",
+}
+"""What is seen of a key without a result, by output."""
 
 
 def _runs(age: str) -> list[Mode]:
@@ -30,16 +47,6 @@ def _runs(age: str) -> list[Mode]:
             "a source lost rows or a column, or was not there in time",
             f"{ends('score', 2, 'nulls')}, or check `coverage`",
             f"mend the source, then {_AFTER}",
-        ),
-        Mode(
-            "features",
-            "features leak the future",
-            "offline figures far above what labels show later",
-            "point-in-time joins only",
-            seen="decisions are worse than the build's report says",
-            fallback="",
-            running=False,
-            main=True,
         ),
         Mode(
             "retrieve",
@@ -61,6 +68,23 @@ def _runs(age: str) -> list[Mode]:
             f"scores: ... old, promised {age}",
             main=True,
         ),
+    ]
+
+
+def _scores(answers: Answers, cold: str) -> list[Mode]:
+    """How a run's scores go wrong."""
+    leak = Mode(
+        "features",
+        "features leak the future",
+        "offline figures far above what labels show later",
+        "point-in-time joins only",
+        seen="decisions are worse than the build's report says",
+        fallback="",
+        running=False,
+        main=True,
+    )
+    return [
+        *([] if answers.labels.kind == "none" else [leak]),
         Mode(
             "score",
             "the population or the model changed, and scores move with it",
@@ -72,7 +96,7 @@ def _runs(age: str) -> list[Mode]:
             "the population lost keys or got many at once",
             f"{ends('score', 2, 'churn')}, or check `rows`",
             f"compare the list with its source, then {_AFTER}",
-            seen="keys that had a score yesterday get an average",
+            seen=cold,
         ),
         Mode(
             "explain",
@@ -102,6 +126,58 @@ def _runs(age: str) -> list[Mode]:
     ]
 
 
+def _answers() -> list[Mode]:
+    """How a run's texts go wrong."""
+    return [
+        Mode(
+            "score",
+            "another version of the model, or another prompt, writes otherwise",
+            "the length of the answers, and the share that is empty, against the last version",
+            "name the version; people read a sample before it is published",
+            running=False,
+            main=True,
+        ),
+        Mode(
+            "validate",
+            "answers are whole, and wrong in a way that no check sees",
+            "a sample that people judge before a version is announced",
+            "go back to the version before by one pointer",
+            seen="wrong answers that read well, until somebody goes back",
+            fallback="",
+            running=False,
+            main=True,
+            offline=True,
+        ),
+        Mode(
+            "explain",
+            "answers wait longer for their approval than they may be old",
+            "the age of the oldest answer that nobody has read",
+            "more readers, or a longer promise",
+            running=False,
+        ),
+        Mode(
+            "explainer",
+            "whoever approves answers stops reading them",
+            "wrong answers that were put among them on purpose, and approved",
+            "fewer answers a person; two persons for those that matter",
+            seen="approved answers that are wrong",
+            fallback="",
+            running=False,
+        ),
+        Mode(
+            "model",
+            "the model states what is not so",
+            "a sample that people judge",
+            "if the errors are about knowledge that it lacks, the answer to policy.private_corpus "
+            "has changed: decide again",
+            seen="wrong answers that read well",
+            fallback="",
+            running=False,
+            main=True,
+        ),
+    ]
+
+
 def _publication() -> list[Mode]:
     return [
         Mode(
@@ -122,16 +198,19 @@ def _publication() -> list[Mode]:
     ]
 
 
-def _lookup() -> list[Mode]:
+def _lookup(answers: Answers, cold: str) -> list[Mode]:
+    score = answers.system.output == "score"
     return [
         Mode(
             "lookup",
             "a key that nobody foresaw is asked for",
             f"{metric('lookups_total', 'outcome')}: the share that is not `scored`",
             "the cold-key fallback answers, and says so; publish more often, or widen the list",
-            seen="an average in place of a score of its own",
+            seen=cold,
             fallback="segment average, else overall average; live score where the request brings "
-            "a whole row and no feature reads a history",
+            "a whole row and no feature reads a history"
+            if score
+            else None,
             main=True,
         ),
         Mode(
@@ -148,12 +227,23 @@ def _lookup() -> list[Mode]:
             f"{metric('stage_over_budget_total', stage='lookup')} and "
             f"{metric('degraded_total', stage='lookup')}",
             "see the stage's p99 in the metrics; keep the file in memory, or the server near",
-            seen="an average in place of a score of its own",
+            seen=cold,
         ),
     ]
 
 
-def _roles(age: str) -> list[Mode]:
+def _learned(answers: Answers, decision: Decision) -> list[Mode]:
+    """How what was learned grows old, and how it is judged."""
+    if answers.system.output == "ranking":
+        known = several(ranked=True)
+    elif answers.labels.kind == "none":
+        known = _unlabelled()
+    else:
+        known = _labelled()
+    return [*known, _stand_in(), loop(decision) or _late()]
+
+
+def _labelled() -> list[Mode]:
     return [
         Mode(
             "model",
@@ -165,22 +255,73 @@ def _roles(age: str) -> list[Mode]:
             fallback="",
         ),
         Mode(
-            "explainer",
-            "a feature that stands in for another is named as the reason",
-            "what people who read the reasons say of a sample",
-            "one code for features that say the same",
-            seen="reasons that are the model's, and not the world's",
+            "metric",
+            "the figure rises, and those who act on the scores gain nothing",
+            "what each decision brought, once labels are known",
+            "judge by what a decision costs: bands chosen by costs",
+            seen="a better report, the same queue",
             fallback="",
             running=False,
         ),
+    ]
+
+
+def _unlabelled() -> list[Mode]:
+    return [
+        Mode(
+            "model",
+            "what is usual changes, and the new usual looks unusual",
+            f"{metric('decisions_total', 'decision')}: shares leave those of the build's report",
+            "retrain on the cadence, sooner when the trigger fires",
+            seen="more that is raised without need, or more that is missed",
+            fallback="",
+        ),
+        Mode(
+            "metric",
+            "the figure rises, and those who act on the scores gain nothing",
+            "what people found who looked at each decision",
+            "choose the bands by what a look costs, and what it finds",
+            seen="a better report, the same queue",
+            fallback="",
+            running=False,
+        ),
+    ]
+
+
+def _stand_in() -> Mode:
+    return Mode(
+        "explainer",
+        "a feature that stands in for another is named as the reason",
+        "what people who read the reasons say of a sample",
+        "one code for features that say the same",
+        seen="reasons that are the model's, and not the world's",
+        fallback="",
+        running=False,
+    )
+
+
+def _late() -> Mode:
+    return Mode(
+        "loop",
+        "labels arrive late, or only for those that were acted on",
+        "labels a day against keys a day, by decision",
+        "keep a random sample that nobody acts on",
+        seen="each model is surer of what the last one believed",
+        fallback="",
+        running=False,
+    )
+
+
+def _roles(age: str, cold: str, instead: str) -> list[Mode]:
+    return [
         Mode(
             "features",
             f"values change faster than every {age}",
-            "the share of keys whose inputs differ from one run to the next",
+            f"{metric('scores_inputs_changed_ratio')}: the share of keys whose inputs differ from "
+            "one run to the next",
             "tighten freshness.features in the answers and decide again",
             seen="answers about the day before",
             fallback="",
-            running=False,
         ),
         Mode(
             "store",
@@ -198,8 +339,8 @@ def _roles(age: str) -> list[Mode]:
             f"{metric('breaker_changes_total', engine='lookup', state='open')} and "
             f"{metric('degraded_total', stage='lookup')}",
             "a replica; it is asked again within a second of its return",
-            seen="an average in place of a score of its own",
-            fallback="the answer of a cold key: its segment's average, or that of all",
+            seen=cold,
+            fallback=f"the answer of a cold key: {instead}",
             options=("shared",),
         ),
         Mode(
@@ -211,24 +352,6 @@ def _roles(age: str) -> list[Mode]:
             seen=f"answers that are older than {age}, each of them marked",
             fallback="the last version keeps serving; its answers say "
             f"scores: ... old, promised {age}",
-        ),
-        Mode(
-            "metric",
-            "the figure rises, and those who act on the scores gain nothing",
-            "what each decision brought, once labels are known",
-            "judge by what a decision costs: bands chosen by costs",
-            seen="a better report, the same queue",
-            fallback="",
-            running=False,
-        ),
-        Mode(
-            "loop",
-            "labels arrive late, or only for those that were acted on",
-            "labels a day against keys a day, by decision",
-            "keep a random sample that nobody acts on",
-            seen="each model is surer of what the last one believed",
-            fallback="",
-            running=False,
         ),
         Mode(
             "generator",

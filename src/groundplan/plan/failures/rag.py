@@ -1,12 +1,13 @@
 """How answers from retrieved passages fail; this pattern is planned, not yet built."""
 
 from groundplan.constraints import Answers
+from groundplan.decision import Decision
 from groundplan.plan.failures.failure import Mode
 from groundplan.plan.failures.requests import requests
 from groundplan.plan.failures.reviewed import reviewed
 
 
-def rag(answers: Answers) -> list[Mode]:
+def rag(answers: Answers, decision: Decision) -> list[Mode]:
     """The failures of documents, retrieval, generation and citations."""
     return [*_offline(), *requests("/answer"), *_online(answers), *_roles()]
 
@@ -117,6 +118,14 @@ def _roles() -> list[Mode]:
             "name the version; the one that serves goes on until the new one has passed",
             seen="answers of another tone or length",
             fallback="",
+        ),
+        Mode(
+            "word_index",
+            "a name or a number that is asked for is cut apart, and so never found as it is",
+            "questions that name a product, a paragraph or a code, and what was found for them",
+            "index such words whole, beside their parts",
+            seen="an answer about something with a similar name",
+            fallback="passages that are near in meaning",
         ),
         Mode(
             "reranker",

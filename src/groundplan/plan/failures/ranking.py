@@ -1,19 +1,28 @@
 """How a retrieval stage before a ranker fails; this pattern is planned, not yet built."""
 
 from groundplan.constraints import Answers
+from groundplan.decision import Decision
 from groundplan.plan.failures.failure import Mode
 from groundplan.plan.failures.requests import requests
 from groundplan.units import show_duration
 
 
-def ranking(answers: Answers) -> list[Mode]:
+def ranking(answers: Answers, decision: Decision) -> list[Mode]:
     """The failures of index, retrieval, ranker, and of the loop through what is shown."""
     fresh = show_duration(answers.freshness.features)
-    return [*_offline(), *requests("/rank"), *_online(fresh), *_roles()]
+    computed = decision.components["features"].choice in {"nightly", "hourly"}
+    return [*_offline(), *requests("/rank"), *_online(fresh, computed), *_roles()]
 
 
 def _offline() -> list[Mode]:
     return [
+        Mode(
+            "features",
+            "the run that computes the values fails or is late",
+            "the age of the newest values",
+            "run it again; the values before stay until it is done",
+            offline=True,
+        ),
         Mode(
             "encode_items",
             "things without a text or a history get vectors that say nothing",
@@ -52,7 +61,7 @@ def _offline() -> list[Mode]:
     ]
 
 
-def _online(fresh: str) -> list[Mode]:
+def _online(fresh: str, computed: bool) -> list[Mode]:
     return [
         Mode(
             "encode",
@@ -86,8 +95,10 @@ def _online(fresh: str) -> list[Mode]:
             "features",
             f"features are older than {fresh}",
             "the age of the newest feature; served against recomputed values",
-            "look at the feed of events",
-            seen="lists that miss what somebody did a moment ago",
+            "look at the last run" if computed else "look at the feed of events",
+            seen="lists from prices and habits of another day"
+            if computed
+            else "lists that miss what somebody did a moment ago",
         ),
         Mode(
             "rank",
@@ -144,14 +155,6 @@ def _roles() -> list[Mode]:
             "leave it out where it gains nothing",
             seen="a slower page that is no better",
             fallback="the ranker's order",
-        ),
-        Mode(
-            "heavy_network",
-            "what was prepared beforehand is older than what is asked for",
-            "the age of the prepared results",
-            "prepare them more often, or in the request where they fit",
-            seen="results for what used to be there",
-            fallback="",
         ),
         Mode(
             "explainer",

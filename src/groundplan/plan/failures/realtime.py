@@ -1,25 +1,38 @@
 """How one model that scores live requests fails."""
 
 from groundplan.constraints import Answers
+from groundplan.decision import Decision
 from groundplan.plan.failures.failure import Mode, ends, metric
+from groundplan.plan.failures.learned import loop, several
+from groundplan.plan.failures.matching import matching
 from groundplan.plan.failures.requests import UNRECORDED, requests
+from groundplan.plan.learner import LEARNERS
+from groundplan.plan.served import planned
 from groundplan.units import show_duration
 
 
-def realtime(answers: Answers) -> list[Mode]:
+def realtime(answers: Answers, decision: Decision) -> list[Mode]:
     """The failures of a build, of the way of a request, and of what feeds the state."""
     streamed = "events" in answers.engines
+    computed = decision.components["features"].choice in {"nightly", "hourly"}
+    learned = decision.components["model"].choice in LEARNERS
+    fresh = show_duration(answers.freshness.features)
     return [
-        *_build(),
+        *(_build(answers) if learned else matching()),
+        _publish(),
         *requests("/predict"),
-        *_state(),
-        *(_stream(show_duration(answers.freshness.features)) if streamed else []),
-        *_request(),
+        *(_computed(fresh) if computed and planned(answers, decision) else _state()),
+        *(_compared() if learned else []),
+        *(_stream(fresh) if streamed else []),
+        *((*_request(answers), *_model(answers)) if learned else ()),
         *_roles(),
+        loop(decision) or _loop(),
     ]
 
 
-def _build() -> list[Mode]:
+def _build(answers: Answers) -> list[Mode]:
+    labelled = answers.labels.kind != "none"
+    ranked = answers.system.output == "ranking"
     return [
         Mode(
             "history",
@@ -29,9 +42,19 @@ def _build() -> list[Mode]:
         ),
         Mode(
             "train",
-            "the new model is no better than the base rate",
+            "the new model is no better than popularity"
+            if ranked
+            else "the new model is no better than the base rate",
             ends("build", 2),
             "more history, or other features; the report says where it loses",
+        )
+        if labelled
+        else Mode(
+            "train",
+            "what is looked for is in the history too often to be unusual",
+            "the share of a judged sample of the highest scores that was worth a look",
+            "leave out of the history what is known to be wrong; collect labels from the sample",
+            running=False,
         ),
         Mode(
             "thresholds",
@@ -39,12 +62,37 @@ def _build() -> list[Mode]:
             f"{metric('decisions_total', 'decision')}: shares leave those of the build's report",
             "build again: the tiers are set anew on the newest period",
         ),
+    ]
+
+
+def _publish() -> Mode:
+    return Mode(
+        "publish",
+        "a file of the build is damaged, or answers and definitions have changed since",
+        ends("serve", 1),
+        "the message names the file or the answer: `groundplan build` makes another",
+        seen="a server that was started anew does not come up; those that run answer on",
+    )
+
+
+def _computed(fresh: str) -> list[Mode]:
+    return [
         Mode(
-            "publish",
-            "a file of the build is damaged, or answers and definitions have changed since",
-            ends("serve", 1),
-            "the message names the file or the answer: `groundplan build` makes another",
-            seen="a server that was started anew does not come up; those that run answer on",
+            "features",
+            "the run that computes the values fails or is late",
+            "the age of the newest values",
+            "run it again; the values before stay until it is done",
+            seen=f"scores from values that are older than {fresh}",
+            running=False,
+            main=True,
+            offline=True,
+        ),
+        Mode(
+            "features",
+            "the store of the values is away",
+            "the share of requests by default values",
+            "a replica, filled again by the next run",
+            running=False,
         ),
     ]
 
@@ -62,6 +110,21 @@ def _state() -> list[Mode]:
         ),
         Mode(
             "features",
+            "events come after the windows that should have counted them",
+            f"{metric('consistency_beyond')}; "
+            f"{metric('consistency_differing', 'feature', outcome='late')}",
+            "send events sooner, or state a larger lateness for the source",
+            seen="scores that miss the latest events",
+            fallback="",
+        ),
+    ]
+
+
+def _compared() -> list[Mode]:
+    """How what was served comes to differ from what was learned from."""
+    return [
+        Mode(
+            "features",
             "training and serving disagree on a feature",
             f"{metric('consistency_differing', 'feature', outcome='mismatch')}; "
             f"{ends('consistency', 2)}",
@@ -69,15 +132,6 @@ def _state() -> list[Mode]:
             seen="scores are worse than the build's report says",
             fallback="",
             main=True,
-        ),
-        Mode(
-            "features",
-            "events come after the windows that should have counted them",
-            f"{metric('consistency_beyond')}; "
-            f"{metric('consistency_differing', 'feature', outcome='late')}",
-            "send events sooner, or state a larger lateness for the source",
-            seen="scores that miss the latest events of a customer",
-            fallback="",
         ),
         Mode(
             "features",
@@ -121,15 +175,18 @@ def _stream(fresh: str) -> list[Mode]:
     ]
 
 
-def _request() -> list[Mode]:
+def _request(answers: Answers) -> list[Mode]:
+    ranked = answers.system.output == "ranking"
     return [
         Mode(
             "score",
             "the model fails on a row, or there is no time left for it",
             f"{metric('degraded_total', stage='score')}, "
             f"{metric('stage_over_budget_total', stage='score')}",
-            "fewer trees, or features that are joined faster; `groundplan verify` shows which",
-            seen="decisions by a simpler model, which say so",
+            "a smaller model, or features that are joined faster; `groundplan verify` shows which",
+            seen="an order by something simpler, which says so"
+            if ranked
+            else "answers by something simpler, which say so",
         ),
         Mode(
             "explain",
@@ -144,23 +201,60 @@ def _request() -> list[Mode]:
             "a score cannot be compared with the thresholds",
             metric("degraded_total", stage="decide"),
             "`groundplan replay` makes the decision again from the log; then build again",
-            seen="a genuine customer is asked once more",
+            seen="the middle tier for what belongs in another",
         ),
     ]
 
 
-def _roles() -> list[Mode]:
+def _model(answers: Answers) -> list[Mode]:
+    """How what was learned grows old, and how the figure that judges it misleads."""
+    if answers.system.output == "ranking" or answers.candidates.per_request > 1:
+        return several(ranked=answers.system.output == "ranking")
+    known = answers.labels.kind != "none"
     return [
         Mode(
             "model",
-            "what is predicted changes its pattern",
-            f"{metric('decisions_total', 'decision')}: shares leave those of the build's report; "
-            "labels of `groundplan dataset` say how far",
+            "what is predicted changes its pattern"
+            if known
+            else "what is usual changes, and the new usual looks unusual",
+            f"{metric('decisions_total', 'decision')}: shares leave those of the build's report"
+            + ("; labels of `groundplan dataset` say how far" if known else ""),
             "retrain on the cadence, sooner when the trigger fires",
-            seen="more false alarms, or more that pass",
+            seen="more that is raised without need, or more that is missed",
             fallback="",
             main=True,
         ),
+        Mode(
+            "metric",
+            "the figure rises, and those who act on the scores gain nothing",
+            "what each tier cost, once labels are known"
+            if known
+            else "what people found who looked at each tier",
+            "choose the tiers by costs rather than by rates"
+            if known
+            else "choose the tiers by what a look costs, and what it finds",
+            seen="a better report, the same queue",
+            fallback="",
+            running=False,
+        ),
+    ]
+
+
+def _loop() -> Mode:
+    return Mode(
+        "loop",
+        "labels arrive late, or only for what was acted on in one way",
+        "`groundplan dataset` prints how many answers still wait for their label",
+        "windows over labels are delayed by the labels' own delay; a random sample is treated as "
+        "if it had not been scored",
+        seen="each model is surer of what the last one believed",
+        fallback="",
+        main=True,
+    )
+
+
+def _roles() -> list[Mode]:
+    return [
         Mode(
             "explainer",
             "the build that answered is gone when somebody asks why",
@@ -168,25 +262,6 @@ def _roles() -> list[Mode]:
             "keep builds for as long as their answers may be asked about",
             seen="a decision that nobody can give reasons for",
             fallback="",
-        ),
-        Mode(
-            "heavy_network",
-            "a pass of the network takes longer here than was measured",
-            metric("stage_over_budget_total", stage="score"),
-            "prepare its results before the request, or a smaller network",
-            seen="decisions by a simpler model, which say so",
-            fallback="the build's logistic regression",
-            options=("in_request",),
-        ),
-        Mode(
-            "heavy_network",
-            "what was prepared beforehand is older than the event that reads it",
-            "the age of the prepared results",
-            "prepare them more often",
-            seen="scores that rest on yesterday",
-            fallback="",
-            options=("ahead",),
-            running=False,
         ),
         Mode(
             "store",
@@ -212,27 +287,8 @@ def _roles() -> list[Mode]:
             "the store's server was killed and has lost the newest events",
             metric("consistency_differing", "feature", outcome="missing"),
             "appendfsync always, or `groundplan ingest` of the events that are missing",
-            seen="scores that miss the last events of a customer",
+            seen="scores that miss the last events",
             fallback="",
             options=("shared",),
-        ),
-        Mode(
-            "metric",
-            "the figure rises, and those who act on the scores gain nothing",
-            "what each tier cost, once labels are known",
-            "choose the tiers by costs rather than by rates",
-            seen="a better report, the same queue",
-            fallback="",
-            running=False,
-        ),
-        Mode(
-            "loop",
-            "labels arrive late or only for what was declined",
-            "`groundplan dataset` prints how many answers still wait for their label",
-            "windows over labels are delayed by the labels' own delay; keep a random sample of "
-            "approvals",
-            seen="each model is surer of what the last one believed",
-            fallback="",
-            main=True,
         ),
     ]

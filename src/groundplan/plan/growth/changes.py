@@ -62,18 +62,23 @@ def _turn(
     answers: Answers, costs: Costs, axis: Axis, factor: float, keeps: Callable[[Decision], bool]
 ) -> tuple[float, Decision]:
     """A growth at which a choice is dropped, in three digits, and the decision there."""
-    low, high = 1.0, factor
-    while high / low > _NEAR:
-        middle = (low * high) ** 0.5
-        if keeps(decide(scaled(answers, {axis: middle}), costs)):
-            low = middle
-        else:
-            high = middle
+    _, high = crossed(1.0, factor, lambda at: not keeps(decide(scaled(answers, {axis: at}), costs)))
     for at in (_up(high), high, factor):  # what is beyond a turn may have turned back
         then = decide(scaled(answers, {axis: at}), costs)
         if at <= factor and not keeps(then):
             break
     return at, then
+
+
+def crossed(low: float, high: float, gone: Callable[[float], bool]) -> tuple[float, float]:
+    """Two near factors: something is not so at the first, as at `low`, and is at the next."""
+    while high / low > _NEAR:
+        middle = (low * high) ** 0.5
+        if gone(middle):
+            high = middle
+        else:
+            low = middle
+    return low, high
 
 
 def _up(number: float) -> float:

@@ -21,7 +21,7 @@ class Growth(Struct, frozen=True):
         limits: what gives out, the first first; then what does not within the growth.
         pattern: what is decided then; None in a conflict.
         changes: of the decision: role, before, after.
-        capacity: what it needs then; None in a conflict.
+        capacity: what it needs then and, where prices were given, costs; None in a conflict.
     """
 
     factors: dict[str, float]
@@ -60,7 +60,7 @@ def growth(
             factor = grow.get(axis, 1.0)
             if factor > 1:
                 found += turns(answers, before, costs, axis, factor)
-                found += limits(answers, before, costs, axis, factor)
+                found += limits(answers, costs, axis, factor)
     return Growth(
         factors={axis: float(grow[axis]) for axis in AXES if axis in grow},
         limits=tuple(sorted(found, key=_order)),

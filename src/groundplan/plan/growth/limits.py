@@ -1,21 +1,24 @@
-"""The limits of each component, by arithmetic from the capacity; what replaces it, by its stage.
+"""Where each component gives out, by arithmetic from the capacity; what replaces it then.
 
-An amount that grows in proportion, or with a part that stays, is known from two points: as it is
-and as it will be. Where it crosses what there is, the component gives out.
+What there is to use up is what is stated; where nothing is stated, one large machine, the one
+writer of an embedded store, one index.
 """
 
 from collections.abc import Iterator
+from math import inf
 from typing import Final
 
 from groundplan.constraints import Answers
-from groundplan.decision import Costs, Decision
+from groundplan.decision import Costs
+from groundplan.decision.work import MACHINE
 from groundplan.plan.budget import HEADROOM
 from groundplan.plan.capacity import factors, offline, stores
-from groundplan.plan.capacity.load import Load
-from groundplan.plan.capacity.request import Request, request
-from groundplan.plan.capacity.server import planned
+from groundplan.plan.capacity.request import Request
+from groundplan.plan.capacity.server import demand, planned
+from groundplan.plan.capacity.stated import least_memory
+from groundplan.plan.growth.ladder import beyond_cores, beyond_memory, elsewhere
 from groundplan.plan.growth.limit import Axis, Limit
-from groundplan.plan.growth.scaled import scaled
+from groundplan.plan.growth.stretch import Stretch, stretches
 from groundplan.units import show_count, show_duration, show_rate, show_size
 
 WRITES: Final = 50_000.0
@@ -26,118 +29,104 @@ COMMANDS: Final = 100_000.0 / 3
 """Requests per second of one Redis or Valkey: some hundred thousand commands on the one core that
 runs them, and three commands a request (two histories read, one event recorded)."""
 
-HALF: Final = 0.5
-"""The share of a machine's memory that one component may take."""
 
-PASSAGES: Final = 100_000
-VECTORS: Final = 1_000_000
-"""Passages and vectors that the cost table's searches were measured with."""
+def limits(answers: Answers, costs: Costs, axis: Axis, factor: float) -> list[Limit]:
+    """What gives out along one axis, in the order of the plan.
 
-
-class Grown:
-    """A plan now and after one axis has grown.
-
-    Args:
-        answers: as they stand.
-        decision: what they decide; not a conflict.
-        costs: the cost table.
-        axis: what grows.
-        factor: how much, above 1.
+    Beyond a turn of the decision it is what is decided there that gives out, not what was before.
     """
-
-    def __init__(
-        self, answers: Answers, decision: Decision, costs: Costs, axis: Axis, factor: float
-    ) -> None:
-        self.answers, self.decision, self.costs = answers, decision, costs
-        self.axis: Axis = axis
-        self.factor = factor
-        self.now = Load(answers, decision)
-        self.then = Load(
-            scaled(answers, {axis: factor}),
-            decision,
-            factor if axis == "history" else 1.0,
-            factor if axis == "corpus" else 1.0,
-        )
-
-    def limit(self, component: str, at: float | None, because: str, replaced_by: str) -> Limit:
-        """A limit, with its factor where it lies within the growth."""
-        within = at if at is not None and at <= self.factor else None
-        return Limit(component, self.axis, within, because, replaced_by)
-
-    def crossing(self, now: float, then: float, most: float) -> float | None:
-        """The factor at which an amount reaches what there is; None where it does not grow."""
-        if then <= now:
-            return None
-        return max(0.0, 1 + (most - now) / (then - now) * (self.factor - 1))
-
-    def memory(self, now: float) -> tuple[float, str]:
-        """Bytes that a component may take which takes so many now, and why so many.
-
-        Where no memory is stated, a machine of 16, 32, 64 ... GB that it fits now.
-        """
-        policy = self.answers.policy
-        hosts = policy.hosts or 1
-        machine = self.now.memory
-        if policy.memory is None:
-            while HALF * hosts * machine < now:
-                machine *= 2
-        whose = f"{hosts} hosts of " if hosts > 1 else ""
-        stated = "" if policy.memory else ", which it fits now, as no memory is stated"
-        return HALF * hosts * machine, f"half of {whose}{show_size(machine)}{stated}"
+    found: dict[str, Limit] = {}
+    for stretch in stretches(answers, costs, axis, factor):
+        for limit in sorted(_limits(stretch), key=lambda limit: limit.factor or inf):
+            known = found.get(limit.component)
+            if known is None or known.factor is None:
+                found[limit.component] = limit
+    return list(found.values())
 
 
-def limits(
-    answers: Answers, decision: Decision, costs: Costs, axis: Axis, factor: float
-) -> list[Limit]:
-    """What gives out along one axis, in the order of the plan."""
-    grown = Grown(answers, decision, costs, axis, factor)
-    one = request(answers, decision, costs)
-    found = list(_server(grown, one))
-    if axis == "traffic":
-        found += _writes(grown)
-        found += _generator(grown, one)
-    if axis == "corpus":
-        found += _things(grown, one)
-    found += _memory(grown)
-    found += _run(grown)
-    found += _training(grown)
-    return found
+def _limits(stretch: Stretch) -> Iterator[Limit]:
+    yield from _server(stretch)
+    if stretch.axis == "traffic":
+        yield from _writes(stretch)
+        yield from _generator(stretch)
+    if stretch.axis == "corpus":
+        yield from _things(stretch)
+    yield from _memory(stretch)
+    yield from _run(stretch)
+    yield from _training(stretch)
 
 
-def _server(grown: Grown, one: Request) -> Iterator[Limit]:
-    policy, load = grown.answers.policy, grown.now
-    later = request(grown.then.answers, grown.decision, grown.costs)
-    replicas, full = planned(load, one)
-    if policy.cores is None:
-        cores = replicas.typical
-        have = f"the {_things_of(cores, 'process')} of this plan" if cores > 1 else "one process"
-        more = max(cores + 1, planned(grown.then, later)[0].typical)
-        instead = f"{_things_of(more, 'process')} behind one address, then more hosts"
-    else:
-        cores = float(policy.cores * (policy.hosts or 1))
-        have = _things_of(cores, "core")
-        instead = "more hosts behind a load balancer, with a store that all share"
-    now, then = load.peak * one.own.typical / 1e6, grown.then.peak * later.own.typical / 1e6
-    at = grown.crossing(now, then, cores * full)
-    if at is not None:
-        yield grown.limit(
+def _cores(stretch: Stretch) -> tuple[float, str]:
+    """Cores that there are, and how they are known."""
+    stated = stretch.now.cores
+    if stated is not None:
+        return stated, f"{stated:,.0f} core{'s' if stated > 1 else ''} (stated)"
+    hosts = stretch.answers.policy.hosts or 1
+    machine = f"large machine{'s' if hosts > 1 else ''} of {MACHINE} cores (none are stated)"
+    return float(MACHINE * hosts), f"{hosts} {machine}" if hosts > 1 else f"one {machine}"
+
+
+def _server(stretch: Stretch) -> Iterator[Limit]:
+    one = stretch.request(stretch.start)
+    have, whose = _cores(stretch)
+    at, spread = _full(stretch, one, have)
+    if at is None:
+        return
+    later = one if stretch.axis == "traffic" else stretch.request(at)
+    rate = show_rate(stretch.now.answers.latency.throughput)
+    if demand(stretch.load(at), later) == inf:
+        promised = show_duration(stretch.answers.latency.p99)
+        yield stretch.limit(
             "server",
             at,
-            f"{have} can answer {_rate(cores * full * 1e6 / one.own.typical)} at {full:.0%} of "
-            f"saturation, and {show_rate(grown.answers.latency.throughput)} is the peak; a request "
-            f"takes {_short(one.own.typical)} now"
-            + (
-                f" and {_short(later.own.typical)} at {grown.factor:g}x"
-                if later.own.typical > one.own.typical
-                else ""
+            f"a request takes {_short(later.own.typical)} in a running server {stretch.at(at)}, "
+            f"and no number of processes then holds the p99 of {promised}",
+            "a longer latency.p99, or a request that does less",
+        )
+    elif spread:
+        yield stretch.limit(
+            "server",
+            None,
+            f"more processes are planned than fit {whose}: several machines behind one address, "
+            "and as many more as come",
+            "nothing",
+        )
+    else:
+        full = planned(stretch.now, one)[1]
+        takes = later.own.typical
+        more = takes > 1.01 * one.own.typical
+        yield stretch.limit(
+            "server",
+            at,
+            f"{whose} can answer {_rate(have * full * 1e6 / one.own.typical)} at {full:.0%} of "
+            f"saturation, and {rate} is the peak; a request takes {_short(one.own.typical)} "
+            f"{stretch.here}" + (f" and {_short(takes)} {stretch.at(at)}" if more else ""),
+            beyond_cores(
+                stretch.answers, "more hosts behind a load balancer, with a store that all share"
             ),
-            instead,
         )
 
 
-def _writes(grown: Grown) -> Iterator[Limit]:
+def _full(stretch: Stretch, one: Request, have: float) -> tuple[float | None, bool]:
+    """Where the cores are full or the p99 breaks, and whether more are planned from the start."""
+    needs = demand(stretch.now, one)
+    spread = stretch.now.cores is None and have < needs < inf
+    if stretch.axis == "traffic":
+        return max(stretch.start, stretch.start * have / needs), spread
+    if needs == inf or (needs > have and not spread):
+        return None, spread  # it does not come from this axis
+    most = inf if spread else have
+
+    def gone(at: float) -> bool:
+        found = demand(stretch.load(at), stretch.request(at))
+        return found == inf or found > most
+
+    return stretch.first(gone), spread
+
+
+def _writes(stretch: Stretch) -> Iterator[Limit]:
     """The one writer of an embedded store, or the one core of a shared one."""
-    load = grown.now
+    load = stretch.now
     if not load.events:
         return
     if load.chosen("store") == "shared":
@@ -146,23 +135,24 @@ def _writes(grown: Grown) -> Iterator[Limit]:
     else:
         most, what = WRITES, "the embedded store has one writer"
         instead = "Redis or Valkey, the same state"
-    yield grown.limit(
+    yield stretch.limit(
         "store",
-        most / load.peak,
-        f"{what}, some {_rate(most)}; {show_rate(grown.answers.latency.throughput)} is the peak",
+        stretch.start * most / load.peak,
+        f"{what}, some {_rate(most)}; {show_rate(stretch.answers.latency.throughput)} is the peak",
         instead,
     )
 
 
-def _generator(grown: Grown, one: Request) -> Iterator[Limit]:
-    load = grown.now
-    if not load.chosen("generator") or grown.decision.pattern == "batch":
+def _generator(stretch: Stretch) -> Iterator[Limit]:
+    load = stretch.now
+    if not load.chosen("generator") or stretch.decision.pattern == "batch":
         return
-    now = stores.generator(load, one, grown.costs).bands
-    then = stores.generator(grown.then, one, grown.costs).bands
+    one = stretch.request(stretch.start)
+    now = stores.generator(load, one, stretch.costs).bands
+    then = stores.generator(stretch.then, one, stretch.costs).bands
     if "in flight" in now:
         before, after = now["in flight"].typical, then["in flight"].typical
-        yield grown.limit(
+        yield stretch.limit(
             "generator",
             None,
             f"answers under way at once grow from {_count(before)} to {_count(after)}; how many "
@@ -170,94 +160,101 @@ def _generator(grown: Grown, one: Request) -> Iterator[Limit]:
             "several servers behind a load balancer",
         )
         return
-    policy = grown.answers.policy
     need = now["cores"].typical
-    have = float(policy.cores * (policy.hosts or 1)) if policy.cores else need
-    yield grown.limit(
+    have, whose = _cores(stretch)
+    spread = load.cores is None and need > have
+    yield stretch.limit(
         "generator",
-        have / need if policy.cores else 1.0,
-        f"{_count(need)} cores write the answers to "
-        f"{show_rate(grown.answers.latency.throughput)}, and "
-        f"{'there are' if policy.cores else 'the plan has'} {_count(have)}",
-        "accelerators, or a hosted model if policy.external_api allows it",
+        None if spread else stretch.start * have / need,
+        f"{_count(need)} cores write the answers to {show_rate(load.answers.latency.throughput)}, "
+        + (f"more than {whose} already" if spread else f"and there are {whose}"),
+        elsewhere(stretch.answers),
     )
 
 
-def _things(grown: Grown, one: Request) -> Iterator[Limit]:
+def _things(stretch: Stretch) -> Iterator[Limit]:
     """Whatever searches or scores more things."""
-    load, pattern = grown.now, grown.decision.pattern
-    if load.stated is None and pattern != "rag":
-        yield grown.limit(
+    if stretch.now.stated is None and stretch.decision.pattern != "rag":
+        yield stretch.limit(
             "candidates",
             None,
             "a request is about one thing, and no answer counts more",
             "nothing",
         )
         return
-    if pattern not in {"ranking", "rag"} or load.chosen("retrieval").endswith("lists"):
+    allowed = (1 - HEADROOM) * stretch.answers.latency.p99
+    one, later = stretch.request(stretch.start), stretch.request(stretch.end)
+    grows = {
+        stage.name: float(stage.estimate - before.estimate)
+        for before, stage in zip(one.stages, later.stages, strict=True)
+    }
+    name = max(grows, key=lambda stage: grows[stage])
+    if grows[name] <= 0:
         return
-    estimates = {stage.name: float(stage.estimate) for stage in one.stages}
-    rest = sum(estimates.values()) - estimates["retrieve"]
-    left = (1 - HEADROOM) * grown.answers.latency.p99 - rest
-    corpus = load.corpus.typical
-    promised = show_duration(grown.answers.latency.p99)
-    if pattern == "rag":
-        # Word lists grow in proportion to the passages that share the words.
-        match = grown.costs.us("text_match")
-        words = match * max(1.0, corpus / PASSAGES)
-        left -= grown.costs.us("vector_probe")
-        yield grown.limit(
-            "word index",
-            0.0 if left < match else left / match * PASSAGES / corpus,
-            f"a search by words takes {_short(words)} in {_count(max(corpus, PASSAGES))} passages "
-            f"and grows with them; {_short(max(0.0, left))} of {promised} are left for it",
-            "an index in several parts that are searched at once (pgvector, Qdrant)",
-        )
-    if load.chosen("index") == "ivf_pq":
-        # Cells grow as the root of the vectors, and so does what a probe reads.
-        alone = grown.costs.us("vector_probe")
-        probe = alone * max(1.0, corpus / VECTORS) ** 0.5
-        yield grown.limit(
-            "index",
-            0.0 if left < alone else (left / alone) ** 2 * VECTORS / corpus,
-            f"a search takes {_short(probe)} among {_count(max(corpus, VECTORS))} vectors and "
-            f"grows with their root; {_short(max(0.0, left))} of {promised} are left for it",
-            "pgvector, Qdrant or Pinecone, in several parts",
-        )
+
+    def slow(at: float) -> bool:
+        return sum(stage.estimate for stage in stretch.request(at).stages) > allowed
+
+    took, takes = (
+        next(float(stage.estimate) for stage in each.stages if stage.name == name)
+        for each in (one, later)
+    )
+    rest = sum(stage.estimate for stage in one.stages) - took
+    yield stretch.limit(
+        "index" if name == "retrieve" else name,
+        stretch.first(slow),
+        f"{name} takes {_short(took)} {stretch.here} and {_short(takes)} {stretch.there}, and "
+        f"{_short(max(0.0, allowed - rest))} of {show_duration(stretch.answers.latency.p99)} are "
+        "left for it",
+        "pgvector, Qdrant or Pinecone, in several parts that are searched at once"
+        if name == "retrieve"
+        else "fewer candidates in a request",
+    )
 
 
-def _memory(grown: Grown) -> Iterator[Limit]:
+def _memory(stretch: Stretch) -> Iterator[Limit]:
     """Online state, published versions, lists and indexes against the memory of the machines."""
-    load = grown.now
+    load = stretch.now
     absent = {
         "index": load.chosen("index") in {"", "none"},
         "lists": load.chosen("retrieval") == "live",
         "online state": load.answers.system.output == "answer",
     }
-    for make, component, instead in _HELD[grown.decision.pattern or ""]:
+    for make, component, instead in _HELD[stretch.decision.pattern or ""]:
         if absent.get(component):
             continue
         now = make(load).bands["memory"].typical
-        then = make(grown.then).bands["memory"].typical
-        most, why = grown.memory(now)
-        at = grown.crossing(now, then, most)
-        if at is not None and then > 1.01 * now:
-            yield grown.limit(
-                component,
-                at,
-                f"{_size(now)} of it should stay in memory now and {_size(then)} at "
-                f"{grown.factor:g}x, and it may take {why}",
-                instead,
-            )
+        then = make(stretch.then).bands["memory"].typical
+        if then <= 1.01 * now:
+            continue
+        most, whose = _room(stretch, now)
+        yield stretch.limit(
+            component,
+            stretch.crossing(now, then, most),
+            f"{_size(now)} of it should stay in memory {stretch.here} and {_size(then)} "
+            f"{stretch.there}, and {whose}",
+            beyond_memory(stretch.answers, instead),
+        )
+
+
+def _room(stretch: Stretch, own: float) -> tuple[float, str]:
+    """Bytes that a component may take which takes `own` now, and why so many."""
+    room = stretch.now.room
+    if room is None:
+        most = factors.LARGE * (stretch.answers.policy.hosts or 1)
+        return most, f"{show_size(most)} is as much as large machines have (none is stated)"
+    taken = least_memory(stretch.capacity().needs).typical
+    most = max(0.0, room - (taken - own))
+    return most, f"the rest of the plan leaves {_size(most)} of the {show_size(room)} stated"
 
 
 _STATE: Final = stores.state, "online state", "Redis or Valkey, the same state on several hosts"
 _INDEX: Final = stores.index, "index", "pgvector, Qdrant or Pinecone, in several parts"
-_LISTS: Final = stores.lists, "lists", "Redis or Valkey"
+_LISTS: Final = stores.lists, "lists", "Redis or Valkey on several hosts"
 _PUBLISHED: Final = (
     stores.published,
     "published versions",
-    "Redis or Valkey, a key prefix per version",
+    "Redis or Valkey on several hosts, a key prefix per version",
 )
 _HELD: Final = {
     "batch": (_PUBLISHED,),
@@ -267,57 +264,57 @@ _HELD: Final = {
 }
 
 
-def _run(grown: Grown) -> Iterator[Limit]:
+def _run(stretch: Stretch) -> Iterator[Limit]:
     """The scheduled run against the time between two."""
-    if grown.decision.pattern != "batch":
+    if stretch.decision.pattern != "batch":
         return
-    cost = offline.row_us(grown.now, grown.costs).typical
-    now, then = (cost * load.keys.typical / 1e6 for load in (grown.now, grown.then))
-    policy = grown.answers.policy
-    planned = offline.run(grown.now, grown.costs).bands["cores"].typical
-    cores = float(policy.cores * (policy.hosts or 1)) if policy.cores else planned
-    at = grown.crossing(now, then, cores * offline.WITHIN * offline.interval(grown.now))
+    window = offline.WITHIN * stretch.now.interval
+    now, then = (
+        offline.running(load, stretch.costs).typical * window
+        for load in (stretch.now, stretch.then)
+    )
+    have, whose = _cores(stretch)
+    at = stretch.crossing(now, then, have * window)
     if at is not None:
-        yield grown.limit(
+        yield stretch.limit(
             "run",
             at,
-            f"a run takes {_seconds(now)} of cores' time now and {_seconds(then)} at "
-            f"{grown.factor:g}x; {_things_of(cores, 'core')} may spend a quarter of the "
-            f"{grown.now.chosen('schedule')} between two",
-            "Spark, the same statement and the same model",
+            f"a run takes {_seconds(now)} of cores' time {stretch.here} and {_seconds(then)} "
+            f"{stretch.there}; {whose} may spend a quarter of the "
+            f"{stretch.now.chosen('schedule')} between two",
+            beyond_cores(stretch.answers, "Spark, the same statement and the same model"),
         )
 
 
-def _training(grown: Grown) -> Iterator[Limit]:
+def _training(stretch: Stretch) -> Iterator[Limit]:
     """All of the history, in the memory of one machine."""
-    load = grown.now
-    if load.answers.system.output == "answer" or load.answers.labels.kind in {"sparse", "none"}:
+    load = stretch.now
+    if load.answers.system.output == "answer" or load.few:
         return
-    now, then = load.history.typical, grown.then.history.typical
+    now, then = load.history.typical, stretch.then.history.typical
     if then <= now:
         return
-    fits = f"{_count(load.trainable)} fit half of {show_size(load.memory)}"
+    if load.room is not None:
+        load = load.leaving(load.room - least_memory(stretch.capacity().needs[:-2]).typical)
+    fits = f"{_count(load.trainable)} {offline.fitting(load)}"
     days = f"{factors.HISTORY.typical:.0f} days"
-    if now > load.trainable:
-        yield grown.limit(
+    if now > load.trainable or load.answers.policy.memory is None:
+        yield stretch.limit(
             "training",
             None,
-            f"{days} are {_count(now)} rows, of which {fits}: a sample is learned from already, "
-            "and a longer history does not make it larger",
+            f"{days} are {_count(now)} rows {stretch.here}, of which {fits}: what does not fit is "
+            "sampled, and a longer history does not make the sample larger",
             "nothing",
         )
         return
-    yield grown.limit(
+    yield stretch.limit(
         "training",
-        grown.crossing(now, then, load.trainable),
-        f"{days} are {_count(now)} rows now and {_count(then)} at {grown.factor:g}x, and {fits}",
-        "a sample of the rows, a larger machine, or distributed LightGBM",
+        stretch.crossing(now, then, load.trainable),
+        f"{days} are {_count(now)} rows {stretch.here} and {_count(then)} {stretch.there}, and "
+        f"{fits}",
+        "a sample of the rows; "
+        + beyond_memory(stretch.answers, "distributed LightGBM on several hosts"),
     )
-
-
-def _things_of(number: float, what: str) -> str:
-    plural = f"{what}es" if what.endswith("s") else f"{what}s"
-    return f"{number:,.0f} {what if number == 1 else plural}"
 
 
 def _count(number: float) -> str:
@@ -337,4 +334,4 @@ def _short(us: float) -> str:
 
 
 def _seconds(amount: float) -> str:
-    return show_duration(float(f"{amount * 1e6:.3g}"))
+    return offline.long(amount * 1e6)

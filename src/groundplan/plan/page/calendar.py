@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from groundplan.constraints.cron import longest_gap
 from groundplan.plan.dossier import Dossier
 from groundplan.plan.page.lettering import width
 from groundplan.plan.page.markup import Html, join, tag
@@ -11,7 +12,6 @@ from groundplan.units import DAY, HOUR, duration, show_duration
 
 WIDE: Final = 1180.0
 TALL: Final = 340.0
-_WORDS: Final = {"monthly": 30 * DAY, "weekly": 7 * DAY, "nightly": DAY, "daily": DAY}
 _YEAR: Final = 365 * DAY
 _MONTHS: Final = 12
 _DENSE: Final = 5.0  # units between two marks: closer, they are a band
@@ -19,10 +19,7 @@ _DENSE: Final = 5.0  # units between two marks: closer, they are a band
 
 def cadence(text: str) -> int | None:
     """µs between two trainings of a plan's cadence; None where an event starts them."""
-    word = text.split(":", maxsplit=1)[0].strip()
-    if word in _WORDS:
-        return _WORDS[word]
-    match = re.fullmatch(r"every (\S+)", word)
+    match = re.match(r"every ([\w.]+)", text)
     return duration(match[1]) if match else None
 
 
@@ -39,10 +36,11 @@ def _rows(dossier: Dossier, plan: Plan) -> list[tuple[str, int, int, str]]:
     rows = [(words, every, every, "train")]
     delay = dossier.answers.labels.delay
     if delay and every:
-        rows.append((f"its labels complete {_days(delay)} later", every + delay, every, "labels"))
+        rows.append((f"labels of that day, {_days(delay)} later", every + delay, every, "labels"))
     schedule = dossier.decision.components.get("schedule")
     if schedule is not None:
-        run = duration(schedule.choice)
+        stated = dossier.answers.schedule.score
+        run = longest_gap(stated) if stated else duration(schedule.choice)
         rows.append((f"score, every {_days(run)}", run, run, "score"))
     return rows
 

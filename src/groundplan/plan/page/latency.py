@@ -1,20 +1,20 @@
 """The latency budget as one bar: each stage's part of the p99, and the headroom."""
 
-from groundplan.plan.page.drawing import brief, said
 from groundplan.plan.page.markup import Html, join, table, tag
+from groundplan.plan.page.shape import brief, said
 from groundplan.plan.stage import Plan, Stage
 from groundplan.units import show_duration
 
 
 def latency(plan: Plan) -> Html:
-    """The bar, the stages that do not fit, and the exact figures."""
+    """The budget as a bar, and the stages that do not fit."""
     over = sum(stage.budget for stage in plan.online)
     whole = max(plan.p99, over)
     pieces = [_piece(plan, stage, whole, i) for i, stage in enumerate(plan.online)]
     if plan.headroom > 0:
         pieces.append(_headroom(plan, whole))
     bar = tag("div", *pieces, class_="bar", aria_hidden="true")
-    return join(_promise(plan, over, whole), bar, _misfits(plan), _figures(plan))
+    return join(_promise(plan, over, whole), bar, _misfits(plan))
 
 
 def _piece(plan: Plan, stage: Stage, whole: int, i: int) -> Html:
@@ -71,7 +71,8 @@ def _misfits(plan: Plan) -> Html | None:
     )
 
 
-def _figures(plan: Plan) -> Html:
+def figures(plan: Plan) -> Html:
+    """The exact figures of each stage, what it does, and what answers when it cannot."""
     rows: list[tuple[str | None, ...]] = [
         (
             said(stage.name),

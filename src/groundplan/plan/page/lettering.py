@@ -19,7 +19,10 @@ def width(text: str, size: float, *, bold: bool = False) -> float:
 
 
 def lines(text: str, size: float, room: float, *, bold: bool = False) -> list[str]:
-    """A text broken at its blanks so that each line fits; a word too long is cut into pieces."""
+    """A text broken at its blanks so that each line fits.
+
+    A word too long is cut behind a hyphen, or where it must be.
+    """
     found: list[str] = []
     line = ""
     for word in text.split():
@@ -37,7 +40,8 @@ def _pieces(word: str, size: float, room: float, *, bold: bool) -> list[str]:
     found, piece = [], ""
     for char in word:
         if piece and width(piece + char, size, bold=bold) > room:
-            found.append(piece)
-            piece = ""
+            cut = piece.rfind("-") + 1 or len(piece)
+            found.append(piece[:cut])
+            piece = piece[cut:]
         piece += char
     return [*found, piece]

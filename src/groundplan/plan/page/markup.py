@@ -4,7 +4,7 @@ import re
 from html import escape
 from typing import Final
 
-_VOID: Final = {"meta", "br", "wbr"}
+_VOID: Final = {"meta", "br", "wbr", "input"}
 _BREAK: Final = re.compile(r"(?<=[,{])(?=\w)")
 
 

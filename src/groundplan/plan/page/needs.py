@@ -1,12 +1,15 @@
 """What the plan needs and where it gives out: bands, and ten times as much."""
 
 from math import log
+from typing import Final
 
 from groundplan.plan.capacity import Band, Capacity
-from groundplan.plan.growth import Growth, Limit
+from groundplan.plan.growth import Bill, Growth, Limit, grown_by
 from groundplan.plan.page.markup import Html, join, prose, table, tag
 from groundplan.plan.page.verdict import arrival
 from groundplan.units import show_duration, show_size
+
+_SOON: Final = 1.05  # a growth that nobody would plan for
 
 
 def amount(value: float, unit: str) -> str:
@@ -71,9 +74,18 @@ def capacity(found: Capacity) -> Html:
     rows.append(_need("in all", found.total, resources, found.cost if costly else None, ""))
     return join(
         _behaviour(found),
+        _shortages(found),
         table("Capacity: low, typical, high", heads, rows, class_="cards bands"),
         tag("p", found.model, class_="soft") if found.model else None,
     )
+
+
+def _shortages(found: Capacity) -> Html | None:
+    """What was promised or stated, and is too little."""
+    if not found.shortages:
+        return None
+    told = (tag("li", tag("b", f"{one.head}: "), f"{one.says}.") for one in found.shortages)
+    return tag("ul", *told, class_="notice" if found.holds else "notice misfits")
 
 
 def _need(
@@ -89,7 +101,7 @@ def _need(
     ]
     if cost is not None:
         found = cost.get(name) or (cost.get("total") if name == "in all" else None)
-        cells.append(band(found) if found else None)
+        cells.append(band(found, told=False) if found else None)
     return (name.replace("_", " "), *cells, because)
 
 
@@ -109,11 +121,33 @@ def _share(share: str) -> str:
     return f"{text} of that" if text.endswith("%") else f"the promised {text}"
 
 
-def growth(found: tuple[Growth, ...]) -> Html:
-    """For each growth: what gives out first, what replaces it, and what is decided then."""
-    heads = ("when", "gives out first", "then", "decides", "changes", "cores then")
+def title(found: tuple[Growth, ...]) -> str:
+    """The heading of the growth."""
+    ten = all(factor == 10 for one in found for factor in one.factors.values())
+    return "At ten times as much" if ten else "As it grows"
+
+
+def growth(found: tuple[Growth, ...], money: tuple[Bill, ...]) -> Html:
+    """What each growth costs; what gives out first, what replaces it, and what is decided then."""
+    heads = ("when", "gives out first", "then", "decides", "changes", "needs then")
     rows = [_growth(one) for one in found]
-    return table("At ten times as much", heads, rows, class_="cards")
+    return join(_money(money), table(title(found), heads, rows, class_="cards"))
+
+
+def _money(found: tuple[Bill, ...]) -> Html | None:
+    """A month's cost at each size, where prices were given."""
+    if not found:
+        return None
+    months = [
+        tag(
+            "div",
+            tag("dt", f"{one.size}, {one.ratio}" if one.ratio and one.size != "now" else one.size),
+            tag("dd", band(one.month, told=False) if one.month else arrival(None)),
+        )
+        for one in found
+    ]
+    title = tag("h3", "What a month costs, by the prices given")
+    return join(title, tag("dl", *months, class_="figures-row money"))
 
 
 def _growth(one: Growth) -> tuple[str | None, ...]:
@@ -123,10 +157,9 @@ def _growth(one: Growth) -> tuple[str | None, ...]:
         tag("li", f"{role.replace('_', ' ')}: {_words(before)} → {_words(after)}")
         for role, before, after in one.changes
     ]
-    cores = one.capacity.total.get("cores") if one.capacity else None
     later = [tag("li", _limit(limit)) for limit in within[1:]]
     return (
-        ", ".join(f"{factor:g}x {axis}" for axis, factor in one.factors.items()),
+        grown_by(one),
         join(
             tag("b", _limit(first)),
             tag("br"),
@@ -138,12 +171,36 @@ def _growth(one: Growth) -> tuple[str | None, ...]:
         first.replaced_by if first else "it holds",
         arrival(one.pattern),
         tag("ul", *changes) if changes else "nothing",
-        band(cores, told=False) if cores else None,
+        _then(one.capacity),
     )
 
 
+def _then(found: Capacity | None) -> Html | None:
+    """Cores, memory and storage of all at that size, a line each."""
+    if found is None:
+        return None
+    lines = []
+    for name, one in found.total.items():
+        low, typical, high = (amount(v, one.unit) for v in (one.low, one.typical, one.high))
+        lines.append(
+            tag(
+                "div",
+                tag("b", typical),
+                f" {name} ",
+                tag("small", f"{low} to {high}"),
+                class_="sized",
+            )
+        )
+    return join(*lines)
+
+
 def _limit(one: Limit) -> str:
-    return f"{one.component.replace('_', ' ')} at {one.factor:.3g}x {one.axis}"
+    name = one.component.replace("_", " ")
+    if one.factor is None or one.factor <= 1:
+        return f"{name}, already now"
+    if one.factor < _SOON:
+        return f"{name}, with any more {one.axis}"
+    return f"{name} at {one.factor:.3g}x {one.axis}"
 
 
 def _words(text: str) -> str:

@@ -4,21 +4,28 @@ import json
 from base64 import b64encode
 from hashlib import sha256
 from importlib import resources
+from typing import Final
 
 from groundplan.decision import Costs
+from groundplan.decision.domain import DOMAINS
 from groundplan.decision.rules import RULES
 from groundplan.decision.script import script, slots
-from groundplan.plan.dossier import Dossier
+from groundplan.plan.dossier import TEN, Dossier
+from groundplan.plan.growth import bills
 from groundplan.plan.page import needs
 from groundplan.plan.page.calendar import calendar
-from groundplan.plan.page.drawing import drawing, said
-from groundplan.plan.page.latency import latency
+from groundplan.plan.page.drawing import drawing
+from groundplan.plan.page.latency import figures, latency
 from groundplan.plan.page.markup import Html, join, prose, table, tag
+from groundplan.plan.page.modes import modes
 from groundplan.plan.page.rollout import rollout
 from groundplan.plan.page.rulings import TABLES, home, rulings
 from groundplan.plan.page.scales import flips, scales
-from groundplan.plan.page.verdict import runs, verdict, ways_out
+from groundplan.plan.page.shape import said
+from groundplan.plan.page.verdict import STALE, runs, verdict, ways_out
 from groundplan.plan.stage import Plan, Stage
+
+_PARTS: Final = ("answers", "scale", "controls", "conflict", "decision", "page")
 
 
 def page(dossier: Dossier) -> str:
@@ -27,7 +34,7 @@ def page(dossier: Dossier) -> str:
     The decision in the page is the one of `groundplan.decision`, compiled; its policy forbids
     every request, and every script but the two of its own.
     """
-    scripts = [script(dossier.costs), _own("page.js")]
+    scripts = [script(dossier.costs), _own_script()]
     hashes = " ".join(f"'sha256-{_hash(one)}'" for one in scripts)
     policy = (
         f"default-src 'none'; style-src 'unsafe-inline'; script-src {hashes}; "
@@ -61,6 +68,12 @@ def _own(name: str) -> str:
     return (resources.files("groundplan.plan.page") / name).read_text(encoding="utf-8")
 
 
+def _own_script() -> str:
+    """The parts of the page's script, in order, in one scope."""
+    parts = "\n".join(_own(f"{name}.js") for name in _PARTS)
+    return f'(() => {{\n"use strict";\n{parts}}})();\n'
+
+
 def _hash(text: str) -> str:
     return b64encode(sha256(text.encode()).digest()).decode()
 
@@ -71,22 +84,45 @@ def _data(dossier: Dossier) -> dict[str, object]:
         "answers": slots(dossier.answers),
         "tables": list(TABLES),
         "homes": {rule.name: home(rule.reads) for rule in RULES},
+        "loosest": {key: _plain(domain.loosest) for key, domain in DOMAINS.items()},
+        "options": _options(dossier),
     }
+
+
+def _plain(value: object) -> object:
+    """An integer as digits, which no JSON reader rounds."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _options(dossier: Dossier) -> list[str]:
+    """The options, besides the answers, that draw this page again."""
+    found = []
+    if dossier.prices:
+        said = ",".join(f"{name}={price:.12g}" for name, price in dossier.prices.items())
+        found.append(f"--prices {said}")
+    at = dossier.growth[-1].factors if dossier.growth else TEN
+    if at != TEN:
+        found.append(f"--at {','.join(f'{axis}={factor:g}x' for axis, factor in at.items())}")
+    return found
 
 
 def _masthead(dossier: Dossier) -> Html:
     system = dossier.answers.system
     links = [
         ("decision", "decision"),
+        ("conflict", "what clashes"),
         ("architecture", "architecture"),
         ("answers", "change an answer"),
         ("why", "why"),
         ("capacity", "capacity"),
+        ("growth", "growth"),
         ("failures", "failures"),
         ("log", "log"),
     ]
     there = {"decision", "answers", "why"} if dossier.plan is None else {one for one, _ in links}
+    there = there | {"conflict"} if dossier.conflicts else there - {"conflict"}
     there -= {"capacity"} if dossier.capacity is None else set()
+    there -= set() if dossier.growth else {"growth"}
     return tag(
         "header",
         tag("div", tag("b", system.name, class_="system"), tag("p", system.goal)),
@@ -116,7 +152,7 @@ def _sections(dossier: Dossier) -> list[Html | None]:
             class_="live-only",
         ),
         scales(dossier),
-        tag("h3", "Where the decision changes"),
+        tag("h3", "Where the decision changes", id="flips"),
         flips(dossier.flips),
     )
     return [
@@ -129,7 +165,7 @@ def _sections(dossier: Dossier) -> list[Html | None]:
             "What rules the others out",
             rulings(dossier),
             tag("h3", "The parts inside"),
-            _components(dossier),
+            _folded("each with its reason", _components(dossier)),
         ),
         *(_depth(dossier, plan) if plan else ()),
     ]
@@ -137,7 +173,20 @@ def _sections(dossier: Dossier) -> list[Html | None]:
 
 def _section(name: str, title: str, *children: str | None, filed: bool = False) -> Html:
     kind = "filed" if filed else None
-    return tag("section", tag("h2", title), *children, id=name, class_=kind)
+    return tag(
+        "section", tag("h2", title), STALE if filed else None, *children, id=name, class_=kind
+    )
+
+
+def _folded(words: str, *children: str | None) -> Html:
+    """What a wide screen shows at once, and a phone behind a fold."""
+    return tag(
+        "details",
+        tag("summary", words[0].upper() + words[1:]),
+        *children,
+        open=True,
+        data_phone=True,
+    )
 
 
 def _drawn(plan: Plan) -> list[Html]:
@@ -152,8 +201,12 @@ def _drawn(plan: Plan) -> list[Html]:
     fold = tag("details", tag("summary", "Each stage in full"), _stages(plan.stages), class_="fold")
     return [
         _section("architecture", "The architecture", picture, fold, filed=True),
-        _section("latency", "Where the time goes", latency(plan), filed=True),
+        _section("latency", "Where the time goes", *_time(plan), filed=True),
     ]
+
+
+def _time(plan: Plan) -> list[Html]:
+    return [latency(plan), _folded("stage by stage, with what answers instead", figures(plan))]
 
 
 def _components(dossier: Dossier) -> Html:
@@ -170,48 +223,40 @@ def _depth(dossier: Dossier, plan: Plan) -> list[Html | None]:
         _section("capacity", "What it needs", needs.capacity(dossier.capacity), filed=True)
         if dossier.capacity
         else None,
-        _section("growth", "At ten times as much", needs.growth(dossier.growth), filed=True)
+        _section(
+            "growth",
+            needs.title(dossier.growth),
+            needs.growth(dossier.growth, bills(dossier.capacity, dossier.growth)),
+            filed=True,
+        )
         if dossier.growth
         else None,
         _section(
-            "failures", "How it fails, and what answers", _failures(dossier, plan), filed=True
+            "failures", "How it fails, and what answers", modes(dossier.failures, plan), filed=True
         ),
-        _section("watch", "What is watched", _watches(plan), filed=True),
+        _section(
+            "watch",
+            "What is watched",
+            _folded(f"{len(plan.monitoring)} signals, each with its threshold", _watches(plan)),
+            filed=True,
+        ),
         _section("retraining", "When it learns", *_retraining(dossier, plan), filed=True),
         _section(
-            "rollout", "How a change goes live", rollout(plan, runs=runs(dossier)), filed=True
+            "rollout",
+            "How a change goes live",
+            _folded("five steps", rollout(plan, runs=runs(dossier))),
+            filed=True,
         ),
         _section(
             "log",
             "The decisions",
-            tag("ol", *(tag("li", prose(line)) for line in plan.summary), class_="log"),
+            _folded(
+                f"{len(plan.summary)} decisions, with their reasons",
+                tag("ol", *(tag("li", prose(line)) for line in plan.summary), class_="log"),
+            ),
             filed=True,
         ),
     ]
-
-
-def _failures(dossier: Dossier, plan: Plan) -> Html:
-    if not dossier.failures:
-        return table(
-            "Risks",
-            ("risk", "seen in", "answer to it"),
-            [(r.risk, r.signal, r.mitigation) for r in plan.risks],
-            class_="cards",
-        )
-    heads = ("component", "cause, and what a user sees", "signal", "what answers, and what to do")
-    rows: list[tuple[str | None, ...]] = [
-        (
-            said(one.component),
-            join(tag("b", prose(one.cause)), tag("br"), prose(one.seen)),
-            join(
-                prose(one.signal),
-                None if one.running else tag("span", " to build", class_="tobuild"),
-            ),
-            join(tag("b", prose(one.fallback or "nothing")), tag("br"), prose(one.mitigation)),
-        )
-        for one in dossier.failures
-    ]
-    return table("Failure modes", heads, rows, class_="cards wide-table")
 
 
 def _stages(stages: tuple[Stage, ...]) -> Html:
@@ -252,10 +297,13 @@ def _bar() -> Html:
     return tag(
         "aside",
         tag("p", data_live="changed"),
+        tag("p", "In the project's folder, this draws it all anew:", class_="how"),
         tag("code", data_live="command"),
+        tag("button", "copy", type="button", id="copy", aria_live="polite"),
         tag("button", "reset", type="button", id="reset"),
         id="moved",
         hidden=True,
+        tabindex=-1,
         aria_label="answers changed in this page",
     )
 

@@ -13,7 +13,7 @@ from groundplan.decision.domain import DOMAINS
 from groundplan.plan.dossier import Dossier
 from groundplan.plan.page.markup import Html, join, tag
 from groundplan.plan.page.rulings import TABLES, TITLES, written
-from groundplan.plan.page.verdict import arrival, change
+from groundplan.plan.page.verdict import arrival, attempt, change
 
 _MANY: Final = 12
 
@@ -74,7 +74,13 @@ def _table(caption: str, found: list[Flip]) -> Html:
         tag(
             "tr",
             tag("th", change(flip.answers, flip.before, flip.after), scope="row"),
-            tag("td", arrival(flip.pattern), data_head="decides"),
+            tag(
+                "td",
+                arrival(flip.pattern),
+                " ",
+                attempt(flip.answers, flip.after),
+                data_head="decides",
+            ),
         )
         for flip in found
     ]

@@ -47,7 +47,12 @@ _STORES: Final = {
         _log(),
     ),
     "realtime": (
-        Store("online state", _on("features"), (_on("features"),), (_on("features"),)),
+        Store(
+            "online state",
+            _on("features"),
+            (_off("features"), _on("features")),
+            (_on("features"),),
+        ),
         Store("live build", _off("publish"), (_off("publish"),), (_on("score"), _on("decide"))),
         _MODEL,
         _log(_off("train")),
@@ -55,7 +60,7 @@ _STORES: Final = {
     "ranking": (
         Store("vector index", _off("index"), (_off("index"),), (_on("retrieve"),)),
         Store("candidate lists", _off("retrieve"), (_off("retrieve"),), (_on("retrieve"),)),
-        Store("online features", _on("features"), (), (_on("features"),)),
+        Store("online features", _on("features"), (_off("features"),), (_on("features"),)),
         Store("ranker", _off("train_ranker"), (_off("train_ranker"),), (_on("rank"),)),
         _log(_off("train_ranker")),
     ),

@@ -1,16 +1,31 @@
 """The decision in one sentence, the four patterns side by side, and the way out of a conflict."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
-from groundplan.decision import PATTERNS, Conflict, Decision, WayOut
+from groundplan.constraints import FIELDS
+from groundplan.constraints.kind import Duration, Rate
+from groundplan.decision import PATTERNS, Conflict, Decision, Flip, WayOut
 from groundplan.decision.case import shown
 from groundplan.decision.patterns import Pattern
 from groundplan.plan.dossier import Dossier
 from groundplan.plan.page.markup import Html, join, tag
 from groundplan.plan.page.rulings import written
+from groundplan.plan.page.shape import said
 from groundplan.plan.served import planned
-from groundplan.units import show_duration, show_rate
+from groundplan.units import SECOND, show_duration, show_rate
+
+STALE: Final = tag(
+    "p",
+    tag("b", "As filed. "),
+    "Your changes are not in this part; ",
+    tag("a", "the command below", href="#moved"),
+    " draws it anew.",
+    class_="stale",
+)
+"""What a part says that does not move with the answers."""
+
+_MOST: Final = 4
 
 
 def verdict(dossier: Dossier) -> Html:
@@ -20,18 +35,47 @@ def verdict(dossier: Dossier) -> Html:
         "section",
         tag("p", "The decision", class_="eyebrow"),
         tag(
-            "h1",
-            tag("b", decision.pattern or "no pattern", data_live="pattern"),
-            tag("span", ": ", class_="colon"),
-            tag("span", _shape(decision), data_live="shape"),
+            "div",
+            tag(
+                "h1",
+                tag("b", decision.pattern or "no pattern", data_live="pattern"),
+                tag("span", ": ", class_="colon"),
+                tag("span", _shape(decision), data_live="shape"),
+            ),
+            tag("p", _why(dossier), data_live="why", class_="lead"),
+            tag("ul", data_live="clash", hidden=True, class_="clash"),
+            aria_live="polite",
         ),
-        tag("p", _why(dossier), data_live="why", class_="lead"),
         _honest(dossier),
+        _unfit(dossier),
         tag("ol", *(_card(one, decision) for one in PATTERNS), class_="patterns"),
+        _turns(dossier) if decision.pattern else None,
         id="decision",
         class_=f"verdict p-{decision.pattern or 'conflict'}",
-        aria_live="polite",
     )
+
+
+def _turns(dossier: Dossier) -> Html:
+    """The first changes that would flip the decision: those to another pattern, then the others."""
+    alone = [flip for flip in dossier.flips if len(flip.answers) == 1]
+    told = sorted(alone or dossier.flips, key=_telling)[:_MOST]
+    if not told:
+        return tag("p", "No change of one answer, or of two, flips it.", class_="turns")
+    none = None if alone else tag("p", "No single answer does; two at once:")
+    rest = len(dossier.flips) - len(told)
+    more = tag("p", tag("a", f"{rest} more changes that flip it", href="#flips")) if rest else None
+    return tag(
+        "div",
+        tag("h2", "What would flip it"),
+        none,
+        tag("ul", *(tag("li", _way(flip)) for flip in told)),
+        more,
+        class_="turns",
+    )
+
+
+def _telling(flip: Flip) -> tuple[bool, bool]:
+    return "system.output" in flip.answers, flip.pattern is None
 
 
 def _shape(decision: Decision) -> str:
@@ -66,6 +110,21 @@ def _honest(dossier: Dossier) -> Html | None:
     )
 
 
+def _unfit(dossier: Dossier) -> Html | None:
+    """What the plan cannot hold, on the first screen."""
+    if dossier.plan is None or dossier.holds:
+        return None
+    stages = [f"{said(one.stage)} does not fit its budget" for one in dossier.plan.misfits]
+    short = dossier.capacity.shortages if dossier.capacity else ()
+    lacks = [f"{one.head}: {one.because}" for one in short if one.misfit]
+    return tag(
+        "p",
+        tag("b", "The plan does not hold. "),
+        f"{'; '.join([*stages, *lacks])}.",
+        class_="notice unfit",
+    )
+
+
 def _card(pattern: Pattern, decision: Decision) -> Html:
     out = [ruling for ruling in decision.rulings if ruling.rules_out == pattern.name]
     if pattern.name == decision.pattern:
@@ -92,6 +151,7 @@ def ways_out(found: tuple[Conflict, ...]) -> Html | None:
     return tag(
         "section",
         tag("h2", "What cannot hold together"),
+        STALE,
         tag(
             "p",
             "Each set below leaves no pattern, whatever the other answers are. The nearest "
@@ -109,6 +169,7 @@ def ways_out(found: tuple[Conflict, ...]) -> Html | None:
             for i, one in enumerate(found)
         ),
         id="conflict",
+        class_="filed",
     )
 
 
@@ -119,8 +180,12 @@ def _listed(names: Iterable[Html]) -> list[Html]:
     return found
 
 
-def _way(way: WayOut) -> Html:
-    return join(change(way.answers, way.before, way.after), " ", arrival(way.pattern))
+def _way(way: WayOut | Flip) -> Html:
+    return join(
+        tag("span", change(way.answers, way.before, way.after)),
+        arrival(way.pattern),
+        attempt(way.answers, way.after),
+    )
 
 
 def arrival(pattern: str | None) -> Html:
@@ -129,40 +194,58 @@ def arrival(pattern: str | None) -> Html:
 
 
 def change(keys: tuple[str, ...], before: tuple[Any, ...], after: tuple[Any, ...]) -> Html:
-    """A change of one answer or several, with a button that makes it in the page."""
+    """A change of one answer or several."""
     said = [
         join(
             tag("code", key),
             " ",
             tag("span", _value(key, old), class_="soft"),
             " → ",
-            tag("b", _bound(key, old, new)),
+            _bound(key, old, new),
         )
         for key, old, new in zip(keys, before, after, strict=True)
     ]
+    return Html("<br>".join(said))
+
+
+def attempt(keys: tuple[str, ...], after: tuple[Any, ...]) -> Html:
+    """The button that makes a change in the page."""
     sets = {
         key: "" if new is None else _value(key, new) for key, new in zip(keys, after, strict=True)
     }
-    button = tag(
+    words = ", ".join(f"{key} {value or 'not stated'}" for key, value in sets.items())
+    return tag(
         "button",
         "try",
         type="button",
         data_set="\n".join(f"{key}={value}" for key, value in sets.items()),
-        aria_label="try "
-        + ", ".join(f"{key} {value or 'not stated'}" for key, value in sets.items()),
+        aria_label=f"try {words}",
         class_="try",
     )
-    return join(Html("<br>".join(said)), " ", button)
 
 
 def _value(key: str, value: Any) -> str:
     return written(shown(key, value))
 
 
-def _bound(key: str, old: Any, new: Any) -> str:
+def _bound(key: str, old: Any, new: Any) -> Html:
     """The nearest value that changes the decision is the bound of all beyond it."""
     text = _value(key, new)
     numbers = all(isinstance(one, int) and not isinstance(one, bool) for one in (old, new))
     if not numbers:
-        return text
-    return f"{text} or less" if new < old else f"{text} or more"
+        return tag("b", text)
+    kind = FIELDS[key].kind
+    if isinstance(kind, Duration | Rate):
+        show = show_duration if isinstance(kind, Duration) else show_rate
+        text = show(_short(new, up=new > old))
+        if new < old and (new + 1) % SECOND == 0 and isinstance(kind, Duration):
+            return tag("b", f"under {show_duration(new + 1)}")
+    exact = _value(key, new)
+    said = f"{text} or less" if new < old else f"{text} or more"
+    return tag("b", said, title=None if text == exact else f"exactly {exact}")
+
+
+def _short(number: int, *, up: bool) -> int:
+    """Four figures, rounded to the side on which the decision is changed already."""
+    step: int = 10 ** max(0, len(str(number)) - 4)
+    return -(-number // step) * step if up else number // step * step

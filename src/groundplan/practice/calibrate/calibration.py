@@ -1,15 +1,14 @@
 """Measuring the cost table of this machine, row by row."""
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from sqlite3 import Error
 from typing import Final
 
 from groundplan.decision.calibrated import SCRIPT, package, processor
-from groundplan.decision.costs import FURTHER, ROWS, Cost, Costs, completed, reference
-from groundplan.errors import GroundplanError, ProjectError
+from groundplan.decision.costs import FURTHER, NOT_ASKED, ROWS, Cost, Costs, completed, reference
+from groundplan.errors import ProjectError
 from groundplan.practice import machine
 from groundplan.practice.calibrate import (
     http,
@@ -22,7 +21,8 @@ from groundplan.practice.calibrate import (
     trees,
     vectors,
 )
-from groundplan.practice.calibrate.measure import Clock, Measure, Timing
+from groundplan.practice.calibrate.measure import Clock, Measure
+from groundplan.practice.calibrate.model import Model
 
 Report = Callable[[str, int, int], None]
 
@@ -31,7 +31,6 @@ SECONDS: Final = 0.75
 
 NAME: Final = "your calibration"
 LIBRARIES: Final = ("numpy", "lightgbm", "lmdb", "faiss-cpu", "hnswlib", "torch", "uvicorn")
-NOT_ASKED: Final = "not asked for"
 ELSEWHERE: Final = "a hosted model's, as published"
 
 MEASURES: Final[Mapping[str, tuple[Measure, ...]]] = {
@@ -61,39 +60,54 @@ def calibrate(
     only: Collection[str] = (),
     seconds: float = SECONDS,
     before: Costs | None = None,
+    models: Sequence[Model] = (),
 ) -> Costs:
     """Measure this machine.
 
+    Where some rows or models are named, those are measured, and the others are kept as they were.
+    Where none is, all are, but for those that a model of the user's own was measured for.
+
     Args:
         report: told how far each group of rows is.
-        only: rows to measure; empty is all of them.
+        only: rows to measure.
         seconds: of measuring a row, beside what prepares it.
-        before: a table of this machine, whose other rows are kept where only some are measured.
+        before: the user's table so far; what it has of this machine can be kept.
+        models: measured for their rows, in place of the public sizes.
 
     Raises:
         ProjectError: a name in `only` is no row that can be measured.
+        EngineError: a model cannot be loaded or run.
     """
     wanted = _wanted(only)
-    rows: dict[str, Cost] = {}
-    left = dict.fromkeys((*ROWS, *FURTHER), NOT_ASKED)
-    if only and before is not None and _same(before):
-        rows = {name: cost for name, cost in before.rows.items() if name not in before.left}
-        left |= before.left
+    rows, left = _kept(before, every=bool(only or models))
+    if not only:
+        wanted = set() if models else wanted - set(rows)
     clock = Clock(seconds)
+    # First, so that one that fails costs no two minutes.
+    for model in models:
+        report(model.name, 0, 1)
+        rows |= model.measured(clock)
+        wanted -= set(model.rows)
+        report(model.name, 1, 1)
     for group, measures in MEASURES.items():
         asked = [measure for measure in measures if measure.row in wanted]
-        done: set[str] = set()
+        for row in {measure.row for measure in asked}:
+            rows.pop(row, None)
         for number, one in enumerate(asked):
             report(group, number, len(asked))
-            if one.row not in done:
+            if one.row not in rows:
                 found = measured(one, clock)
                 if isinstance(found, Cost):
-                    done.add(one.row)
                     rows[one.row] = found
                 else:
                     left[one.row] = found
         if asked:
             report(group, len(asked), len(asked))
+    return _table(rows, left)
+
+
+def _table(rows: Mapping[str, Cost], left: dict[str, str]) -> Costs:
+    """The table of this machine, now."""
     for row in ROWS:
         if reference().rows[row].source:
             left[row] = ELSEWHERE
@@ -117,14 +131,9 @@ def measured(measure: Measure, clock: Clock) -> Cost | str:
         return f"needs {', '.join(missing)}"
     try:
         timing = measure.run(clock)
-    except (GroundplanError, ImportError, OSError, MemoryError, Error) as error:
+    except Exception as error:  # each library has its own for a full disk; it costs one row
         return f"failed: {str(error) or type(error).__name__}".splitlines()[0]
-    return Cost(rounded(timing.median), "us", measure.what, spread=_spread(timing))
-
-
-def rounded(value: float) -> float:
-    """Three digits: more than a machine repeats."""
-    return float(f"{value:.3g}")
+    return timing.cost(measure.what)
 
 
 def busy() -> str | None:
@@ -149,10 +158,6 @@ def describe() -> str:
     return ", ".join([machine.describe(), *found])
 
 
-def _spread(timing: Timing) -> tuple[float, float]:
-    return rounded(timing.low), rounded(timing.high)
-
-
 def _wanted(only: Collection[str]) -> set[str]:
     known = {measure.row for measures in MEASURES.values() for measure in measures}
     for row in only:
@@ -163,15 +168,31 @@ def _wanted(only: Collection[str]) -> set[str]:
     return set(only) or known
 
 
-def _same(before: Costs) -> bool:
-    """Whether a table's other rows still say something of this machine."""
-    return before.processor == processor() and before.package == package()
+def _kept(before: Costs | None, *, every: bool) -> tuple[dict[str, Cost], dict[str, str]]:
+    """The rows to start from, every one or the models' only, and why the others are not there.
+
+    Those of another machine say nothing of this one; those of the package's own steps nothing of
+    another version.
+    """
+    left = dict.fromkeys((*ROWS, *FURTHER), NOT_ASKED)
+    if before is None or before.processor != processor():
+        return {}, left
+    rows = {name: cost for name, cost in before.rows.items() if name not in before.left}
+    if every and before.package == package():
+        return rows, left | before.left
+    return {name: cost for name, cost in rows.items() if cost.model}, left
 
 
-def _name(rows: Collection[str]) -> str:
-    """The user's table, and how much of it the user measured."""
+def _name(rows: Mapping[str, Cost]) -> str:
+    """The user's table, how much of it the user measured, and whose rows are a model's."""
     ours = [row for row in ROWS if reference().rows[row].source is None]
     count = sum(row in rows for row in ours)
-    if count == len(ours):
-        return NAME
-    return f"{NAME} ({count} of {len(ours)} rows; the others from the reference)"
+    told = []
+    if count < len(ours):
+        told.append(f"{count} of {len(ours)} rows; the others from the reference")
+    by: dict[str, list[str]] = {}
+    for row in ours:
+        if row in rows and rows[row].model:
+            by.setdefault(rows[row].model, []).append(row)
+    told += [f"{', '.join(theirs)} by {model}" for model, theirs in by.items()]
+    return f"{NAME} ({'; '.join(told)})" if told else NAME

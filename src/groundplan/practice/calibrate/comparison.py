@@ -14,8 +14,8 @@ class Line(Struct, frozen=True):
         spread: the quartiles of the rounds here.
         reference: µs in the other table; None where it does not have the row.
         ratio: `mine` over `reference`: 2 is twice as slow.
-        why: why there is no ratio, or why the step is not the same; empty where there is nothing
-            to say.
+        why: why it was not measured here, or why the step is not the same; empty where there is
+            nothing to say.
         what: the step as it was measured here, or else as it is in the other table.
     """
 
@@ -37,9 +37,11 @@ def _line(row: str, mine: Costs, other: Costs) -> Line:
     ours = mine.rows.get(row) if row not in mine.left else None
     theirs = other.rows.get(row)
     if ours is None:
-        why = f"not measured ({mine.left.get(row, 'not known to that table')})"
+        why = mine.left.get(row, "not known to that table")
     elif theirs is None:
         why = "not in the reference"
+    elif ours.model:
+        why = f"by {ours.model}, a model of your own"
     elif ours.what != theirs.what:
         why = "measured in another way than the reference"
     else:

@@ -4,9 +4,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Final
 
 from groundplan.practice.calibrate.measure import Clock, Timing, measure
+
+LISTS: Final = 100_000
+SCORES: Final = 200_000
 
 
 @measure(
@@ -32,8 +35,8 @@ def item_list(clock: Clock) -> Timing:
     import numpy as np
 
     ids = np.random.default_rng(2).integers(0, 10_000_000, 500_000, dtype=np.int32)
-    with _store(lambda key: ids[key : key + 500].tobytes(), 100_000) as read:
-        return clock.each(lambda key: np.frombuffer(read(key), np.int32), _random(100_000))
+    with _store(lambda key: ids[key : key + 500].tobytes(), LISTS) as read:
+        return clock.each(lambda key: np.frombuffer(read(key), np.int32), _random(LISTS))
 
 
 @measure(
@@ -46,11 +49,10 @@ def published_score(clock: Clock) -> Timing:
     """A lookup in the batch pattern's own store, in process."""
     from groundplan.scores.embedded import EmbeddedScores
 
-    keys = 200_000
     with TemporaryDirectory() as folder:
         scores = EmbeddedScores(Path(folder, "scores"))
-        _publish(scores, Path(folder), keys)
-        return clock.each(scores.get, _random(keys))
+        _publish(scores, Path(folder), SCORES)
+        return clock.each(scores.get, _random(SCORES))
 
 
 def _publish(scores: Any, folder: Path, keys: int) -> None:

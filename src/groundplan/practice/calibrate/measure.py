@@ -7,6 +7,8 @@ from itertools import cycle
 from statistics import median, quantiles
 from typing import Final, NamedTuple, TypeVar
 
+from groundplan.decision.costs import Cost
+
 Input = TypeVar("Input")
 
 ROUNDS: Final = 9
@@ -44,6 +46,11 @@ class Timing(NamedTuple):
     def per(self, parts: int) -> "Timing":
         """The same for one of so many parts of a call."""
         return Timing(self.median / parts, self.low / parts, self.high / parts)
+
+    def cost(self, what: str, model: str = "") -> Cost:
+        """The row of a cost table, with three digits: more than a machine repeats."""
+        middle, low, high = (float(f"{value:.3g}") for value in self)
+        return Cost(middle, "us", what, spread=(low, high), model=model)
 
 
 class Clock:

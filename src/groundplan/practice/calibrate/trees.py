@@ -8,6 +8,9 @@ from groundplan.practice.calibrate.measure import Clock, Timing, measure
 _OURS: Final = ("duckdb", "lightgbm", "numpy", "pyarrow", "sklearn")
 _COLUMNS: Final = 30
 
+ROWS: Final = 50_000
+"""To train with."""
+
 
 @measure(
     "gbm_row",
@@ -76,7 +79,7 @@ def _training() -> tuple[Any, Any]:
     import numpy as np
 
     rng = np.random.default_rng(5)
-    x = rng.normal(size=(50_000, _COLUMNS))
+    x = rng.normal(size=(ROWS, _COLUMNS))
     signal = x[:, 0] * x[:, 1] + np.sin(3 * x[:, 2]) + x[:, 3:10].sum(axis=1) / 3
     return x, signal + rng.normal(size=len(x)) > 1
 

@@ -163,7 +163,7 @@ def _reasons(answers: Answers, measured: Measured) -> tuple[Promise, ...]:
     return (
         Promise(
             "interpretability.level",
-            f"{level}: every answer whose decision needs reasons has them",
+            f"{level}: every scored answer whose decision needs reasons has them",
             f"{measured.unexplained:,} of {measured.needing:,} answers without",
             measured.unexplained == 0,
         ),

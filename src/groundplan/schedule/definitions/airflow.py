@@ -3,6 +3,7 @@
 import re
 
 from groundplan.schedule.definitions.commands import commands
+from groundplan.schedule.definitions.name import plain
 from groundplan.schedule.scheduler import RETRIES
 from groundplan.schedule.timetable import Timetable
 from groundplan.units import SECOND
@@ -14,11 +15,12 @@ def airflow(table: Timetable) -> dict[str, str]:
     An exit code of 2 is an honest no, which another attempt would not change: it fails the task
     at once, with the last words of the command.
     """
-    name = re.sub(r"[^A-Za-z0-9_.-]", "-", table.system)
+    name = plain(table.system)
     return {
         f"groundplan_{re.sub(r'[^A-Za-z0-9]', '_', name).lower()}.py": f'''\
 """What {name} has scheduled, printed by `groundplan schedule --print airflow`."""
 
+import os
 import subprocess
 from datetime import datetime, timedelta, timezone
 
@@ -54,6 +56,7 @@ def run(commands):
 
 
 def tried(command):
+    os.makedirs(os.path.dirname(LOCK), exist_ok=True)
     locked = ["flock", "--no-fork", LOCK, *command]
     said = []
     with subprocess.Popen(

@@ -19,6 +19,7 @@ def dagster(table: Timetable) -> dict[str, str]:
         f"groundplan_{system}.py": f'''\
 """What {system} has scheduled, printed by `groundplan schedule --print dagster`."""
 
+import os
 import subprocess
 
 from dagster import (
@@ -52,6 +53,7 @@ def run(context, commands):
 
 
 def tried(context, command):
+    os.makedirs(os.path.dirname(LOCK), exist_ok=True)
     limited = ["timeout", "--kill-after=30", str(TIMEOUT), *command]
     said = []
     with subprocess.Popen(

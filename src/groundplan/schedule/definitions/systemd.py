@@ -1,6 +1,7 @@
 """A service and a timer for each job, for systemd."""
 
 from groundplan.constraints.cron import parse
+from groundplan.schedule.definitions.name import line, plain
 from groundplan.schedule.scheduler import RETRIES
 from groundplan.schedule.timetable import Job, Timetable
 from groundplan.units import MINUTE, SECOND
@@ -12,7 +13,7 @@ def systemd(table: Timetable) -> dict[str, str]:
     """Units for ~/.config/systemd/user, or for /etc/systemd/system with a `User=` added."""
     files = {}
     for job in table.jobs:
-        name = f"groundplan-{_unit(table.system)}-{job.name}"
+        name = f"groundplan-{plain(table.system)}-{job.name}"
         files[f"{name}.service"] = _service(job, table)
         files[f"{name}.timer"] = _timer(job, table)
     return files
@@ -26,7 +27,7 @@ def _service(job: Job, table: Timetable) -> str:
     return f"""\
 # Waits for another job of the project; holds lock, log, time limit, further attempts and alarm.
 [Unit]
-Description=groundplan {job.name} of {_plain(table.system)}
+Description=groundplan {job.name} of {_title(table.system)}
 
 [Service]
 Type=oneshot
@@ -39,9 +40,9 @@ TimeoutStartSec={most // SECOND}
 def _timer(job: Job, table: Timetable) -> str:
     persistent = "true" if table.rules.missed == "run" else "false"
     return f"""\
-# systemctl --user enable --now groundplan-{_unit(table.system)}-{job.name}.timer
+# systemctl --user enable --now groundplan-{plain(table.system)}-{job.name}.timer
 [Unit]
-Description=groundplan {job.name} of {_plain(table.system)}: {job.cron}
+Description=groundplan {job.name} of {_title(table.system)}: {job.cron}
 
 [Timer]
 OnCalendar={calendar(job.cron, job.time_zone)}
@@ -81,10 +82,5 @@ def _path(text: str) -> str:
     return text.replace("%", "%%")
 
 
-def _plain(text: str) -> str:
-    return " ".join(text.replace("%", "%%").split())
-
-
-def _unit(name: str) -> str:
-    """What the name of a unit may hold."""
-    return "".join(c if c.isascii() and (c.isalnum() or c in "_.") else "-" for c in name)
+def _title(text: str) -> str:
+    return line(text).replace("%", "%%")

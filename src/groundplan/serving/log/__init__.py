@@ -6,11 +6,12 @@ log of a server, `archive` how full journals become Parquet files, `retention` h
 """
 
 from groundplan.serving.log.reading import Segment, find, names, read, rows_of, segments, table
-from groundplan.serving.log.retention import Retention
+from groundplan.serving.log.retention import EVERYTHING, Retention
 from groundplan.serving.log.row import Lookup, Prediction, Row, Stored, Taken, lines
 from groundplan.serving.log.writer import Log
 
 __all__ = [
+    "EVERYTHING",
     "Log",
     "Lookup",
     "Prediction",

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from groundplan.serving.log.journal import SUFFIX, abandoned, drafted, head, rows
+from groundplan.serving.log.journal import SUFFIX, abandoned, drafted, files, head, rows
 from groundplan.serving.log.retention import PARQUET, Retention, prune
 from groundplan.serving.log.row import Lookup, Prediction, Row, Stored, Taken, unpacked
 
@@ -64,7 +64,7 @@ def archive(folder: Path, retention: Retention) -> int:
         OSError: the disk is full; the journals stay, and are read as they are.
     """
     done = 0
-    for journal in sorted(folder.glob(f"[!.]*{SUFFIX}")):
+    for journal in files(folder, SUFFIX):
         handle = abandoned(journal)
         if handle is not None:
             try:
@@ -72,7 +72,8 @@ def archive(folder: Path, retention: Retention) -> int:
             finally:
                 os.close(handle)
             done += 1
-    for draft in folder.glob(".*"):  # what a killed process left
+    drafts = (*files(folder, SUFFIX, "."), *files(folder, PARQUET, "."))
+    for draft in drafts:  # what a killed process left
         handle = abandoned(draft)
         if handle is not None:
             draft.unlink(missing_ok=True)

@@ -14,7 +14,8 @@ full disk would end the process, and claiming is where a full disk becomes an er
 import fcntl
 import mmap
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from struct import Struct as Layout
 from typing import Final
@@ -23,9 +24,11 @@ from zlib import crc32
 import msgspec
 
 SUFFIX: Final = ".journal"
+_STEM: Final = re.compile(r"\d{16}-\d+-[0-9a-f]+-\d+")  # when, by whom, and which of theirs
 _FORMAT: Final = b"GPLOG\x00\x00\x01"
 _FRAME: Final = Layout("<II")
 _put: Final = _FRAME.pack_into
+_framed: Final = _FRAME.pack
 _get: Final = _FRAME.unpack_from
 
 
@@ -33,6 +36,18 @@ class Head(msgspec.Struct, frozen=True):
     """What a journal says of all its rows: the names of the features, in their order."""
 
     features: tuple[str, ...] = ()
+
+
+def files(folder: Path, suffix: str, before: str = "") -> list[Path]:
+    """The files of a log in order; what somebody else put into its folder is left alone.
+
+    Args:
+        folder: of the log.
+        suffix: of their names.
+        before: what their names begin with: a dot where they are not finished.
+    """
+    found = sorted(folder.glob(f"{before or '[!.]'}*{suffix}"))
+    return [file for file in found if _STEM.fullmatch(file.stem.removeprefix(before))]
 
 
 class Journal:
@@ -88,6 +103,19 @@ class Journal:
             return False
         self._map[start:stop] = row
         _put(self._map, start - 8, len(row), crc32(row))
+        self._end = stop
+        return True
+
+    def extend(self, rows: Sequence[bytes]) -> bool:
+        """Write rows that readers see together; False where they do not fit, and none was."""
+        framed = b"".join([_framed(len(row), crc32(row)) + row for row in rows])
+        start = self._end
+        stop = start + len(framed)
+        if stop > self._size:
+            return False
+        # The first length comes last: until then the rows end before it.
+        self._map[start + 8 : stop] = framed[8:]
+        self._map[start : start + 8] = framed[:8]
         self._end = stop
         return True
 

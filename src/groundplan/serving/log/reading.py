@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 import msgspec
 
-from groundplan.serving.log.journal import SUFFIX, rows
+from groundplan.serving.log.journal import SUFFIX, files, rows
 from groundplan.serving.log.retention import PARQUET
 from groundplan.serving.log.row import Answered, Lookup, Prediction, Row, Stored, Taken, unpacked
 
@@ -92,8 +92,8 @@ class Segment:
 def segments(folder: Path) -> list[Segment]:
     """The segments of a log, by writer and in the order in which each wrote them."""
     # Journals first: one that is archived in between is met as a Parquet file then.
-    found = {file.stem: file for file in folder.glob(f"[!.]*{SUFFIX}")}
-    found |= {file.stem: file for file in folder.glob(f"[!.]*{PARQUET}")}
+    found = {file.stem: file for file in files(folder, SUFFIX)}
+    found |= {file.stem: file for file in files(folder, PARQUET)}
     return sorted(
         Segment(stem[: stem.rindex("-")], int(stem[stem.rindex("-") + 1 :]), file)
         for stem, file in found.items()

@@ -6,6 +6,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from groundplan.serving.log.journal import files
+
 PARQUET: Final = ".parquet"
 
 
@@ -27,9 +29,9 @@ EVERYTHING: Final = Retention()
 def prune(folder: Path, retention: Retention) -> None:
     """Remove the oldest Parquet files until what is left is within the bounds."""
     now = time.time_ns()
-    files = [(file, file.stat()) for file in sorted(folder.glob(f"[!.]*{PARQUET}"))]
-    total = sum(found.st_size for _, found in files)
-    for file, found in files:
+    kept = [(file, file.stat()) for file in files(folder, PARQUET)]
+    total = sum(found.st_size for _, found in kept)
+    for file, found in kept:
         old = retention.age is not None and found.st_mtime_ns < now - 1_000 * retention.age
         if not old and (retention.size is None or total <= retention.size):
             return

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from groundplan.serving.log.journal import Head, Journal
+from groundplan.serving.log.journal import SUFFIX, Head, Journal, files
 from groundplan.serving.log.retention import EVERYTHING, Retention
 from groundplan.serving.log.row import Row, packed
 
@@ -74,7 +74,7 @@ class Log:
         self._born = time.monotonic()
         self._next: Journal | None = None
         # What a killed process left is archived too.
-        self._due = len(list(folder.glob("[!.]*.journal"))) > 1
+        self._due = len(files(folder, SUFFIX)) > 1
         self._thread = threading.Thread(target=self._tend, name="log", daemon=True)
         self._thread.start()
 
@@ -91,6 +91,23 @@ class Log:
             if not self._journal.append(record):
                 self._turn_over(len(record))
                 self._journal.append(record)
+
+    def extend(self, rows: Sequence[Row]) -> None:
+        """Write rows as `append` would one after the other, in one go where they fit.
+
+        Raises:
+            OSError: the disk is full, or the log is closed.
+        """
+        records = [packed(row) for row in rows]
+        with self._turn:
+            if self._closed:
+                raise OSError(f"the log in {self.folder} is closed")
+            if not records or self._journal.extend(records):
+                return
+            for record in records:
+                if not self._journal.append(record):
+                    self._turn_over(len(record))
+                    self._journal.append(record)
 
     def close(self) -> None:
         """Write everything to the disk, and turn it into Parquet."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from groundplan.constraints import Answers
 from groundplan.patterns.batch.building.report.numbers import figure, money, percent
-from groundplan.patterns.batch.building.report.tables import FIGURES
+from groundplan.patterns.batch.building.report.tables import FIGURES, UNDER
 from groundplan.patterns.batch.definition import Definition
 from groundplan.rollout.builds import Manifest
 from groundplan.units import show_duration
@@ -148,7 +148,7 @@ def _groups(report: Mapping[str, Any]) -> str:
         ratios = [
             f"{ratio['decision']}: the share of {ratio['lowest']} is {_within(ratio['ratio'])} "
             f"times that of {ratio['highest']}"
-            + (", below four fifths (29 CFR 1607.4(D))." if ratio["under"] else ".")
+            + (f", {UNDER[ratio['under']]} (29 CFR 1607.4(D))." if UNDER[ratio["under"]] else ".")
             for ratio in each["ratios"]
         ]
         told.append(_table(heads, rows) + (f"\n\n{_list(*ratios)}" if ratios else ""))
@@ -220,5 +220,6 @@ def _list(*lines: str) -> str:
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     bar = "|" + "---|" * len(heads)
-    lines = ["| " + " | ".join(cells) + " |" for cells in (heads, *rows)]
+    shown = [[cell.replace("|", r"\|") for cell in cells] for cells in (heads, *rows)]
+    lines = ["| " + " | ".join(cells) + " |" for cells in shown]
     return "\n".join([lines[0], bar, *lines[1:]])

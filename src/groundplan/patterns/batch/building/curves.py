@@ -52,7 +52,10 @@ def curves(
         "bill": None,
         "costs": None,
         "fairness": [
-            fairness(name, groups(rows, judged, name, of), scores, decided, label, key, bands.names)
+            fairness(
+                *(name, groups(rows, judged, name, of), scores, decided, label, key, bands.names),
+                favourable=definition.favourable,
+            )
             for name, of in definition.groups.items()
         ],
     }

@@ -10,6 +10,8 @@ import msgspec
 from groundplan import __version__
 from groundplan.decision import current_costs
 from groundplan.models import Indices, kinds
+from groundplan.monitoring.distribution import Tally
+from groundplan.patterns.batch.archive import SKETCHES
 from groundplan.patterns.batch.building import card as model_card
 from groundplan.patterns.batch.building import report as report_page
 from groundplan.patterns.batch.building.judging import Judged, judge
@@ -52,6 +54,8 @@ def build(
     judged = judge(definition, rows, report)
     model = _train(definition, rows, judged.train, report)
     told = reasoning(project, definition, model, rows.x[judged.train])
+    tally = Tally(definition.inputs.names)
+    tally.add(rows.x[judged.train])
     manifest = Manifest(
         build="",
         system=project.answers.system.name,
@@ -70,6 +74,7 @@ def build(
     def fill(folder: Path, name: str) -> Manifest:
         kinds.save(model, folder)
         told.save(folder)
+        (folder / SKETCHES).write_bytes(msgspec.json.encode(tally.sketches()))
         named = msgspec.structs.replace(manifest, build=name)
         goal = project.answers.system.goal
         (folder / report_page.FILE).write_text(report_page.page(named, goal))

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -13,7 +13,7 @@ from msgspec import UNSET
 from groundplan.errors import BuildError, InputError
 from groundplan.patterns.batch.lookups.answers import MOST, Answer, Answers, Asked
 from groundplan.patterns.batch.lookups.cold import OnDemand, average, text_of
-from groundplan.patterns.batch.lookups.lookup import age_us, read, stale, typed
+from groundplan.patterns.batch.lookups.lookup import age_us, all_typed, read, typed
 from groundplan.plan import Plan, Stage
 from groundplan.scores.scored import Live, Scored
 from groundplan.scores.store import ScoreStore
@@ -25,23 +25,26 @@ from groundplan.units import HOUR, MINUTE, SECOND, show_duration
 
 _encode: Final = msgspec.json.Encoder().encode
 _asked: Final = msgspec.json.Decoder(Asked).decode
+_NO_ROWS: Final[Mapping[str, Mapping[str, Any]]] = {}
 _FIELD: Final = re.compile(r"`\$\.?([^`]*)`$")
 
 
 class _Request:
     """One request on its way: each stage fills in its part."""
 
-    __slots__ = ("call", "found", "keys", "live", "many", "rows", "segment", "trace")
+    __slots__ = ("call", "found", "keys", "live", "many", "now", "rows", "segment", "trace")
 
     def __init__(self, call: Call, many: bool) -> None:
         self.call = call
         self.many = many
         self.trace = Trace()
-        self.keys: list[int | str]
+        self.keys: Sequence[int | str]
         self.segment: str | None = None
-        self.rows: dict[str, dict[str, Any]] = {}
+        self.rows: Mapping[str, Mapping[str, Any]] = _NO_ROWS
         self.live: Live
         self.found: list[Scored]
+        self.now = 0
+        """When the answers were found, us since 1970: their age is that of this moment."""
 
 
 class Answering:
@@ -73,6 +76,8 @@ class Answering:
         """Scores rows that come with a request; None where it cannot."""
         self.last: Live | None = None
         """The version as it was last seen; None before the first."""
+        self.budget = plan.stage("lookup").budget
+        """us that a lookup has, and with it a live score."""
         self._breaker = breaker
         self._shown: tuple[int, str] = (0, shown(0))
         self.pipeline = Pipeline(plan, {stage.name: self._step(stage) for stage in plan.online})
@@ -88,7 +93,7 @@ class Answering:
             Refused: nothing was published yet, or there was no time to begin.
         """
         request = self._taken(call, many=False)
-        answer = self._answer(request.found[0], request)
+        (answer,) = self._answers(request)
         return _encode(answer), request.trace, request.found
 
     def get_many(self, call: Call) -> tuple[bytes, Trace, list[Scored]]:
@@ -98,8 +103,7 @@ class Answering:
             InputError: the body is not what `Asked` says.
         """
         request = self._taken(call, many=True)
-        answers = [self._answer(one, request) for one in request.found]
-        body = _encode(Answers(answers, request.trace.timings))
+        body = _encode(Answers(self._answers(request), request.trace.timings))
         return body, request.trace, request.found
 
     def ready(self) -> Live:
@@ -144,7 +148,7 @@ class Answering:
     def _validate(self, request: _Request) -> None:
         call = request.call
         if not request.many:
-            request.keys = [call.path["key"]]
+            request.keys = (call.path["key"],)
             if call.query:
                 request.segment = self._segment(call.query)
             return
@@ -161,21 +165,23 @@ class Answering:
             self._read(request)
         else:
             self._breaker.call(self._read, request)
-        self.last = live = request.live
-        if stale(live):
-            request.trace.degraded.append(overdue(live))
+        self.last = request.live
+        self._look_at_age(request)
 
     def _read(self, request: _Request) -> None:
         store, live = self.store, self.store.current()
+        keys: Sequence[int | str]
         if request.many:
-            keys = [typed(key, live, f"keys[{n}]") for n, key in enumerate(request.keys)]
+            keys = all_typed(request.keys, live)
         else:
             key = typed(request.keys[0], live)
             one = store.get(key)
             if one is not None:
                 request.live, request.found = one.of, [one]
                 return
-            keys = [key]
+            keys = (key,)
+            if key == "" or "\ufffd" in str(key):  # nobody is called so, or it would be scored
+                raise InputError("key", f"key is {key!r}: end the path with a key, in UTF-8")
         request.live, found = read(store, keys)
         request.found = [
             self._cold(request, key, asked) if one is None else one
@@ -189,7 +195,11 @@ class Answering:
             raise Refused("no scores can be read yet: `groundplan score` publishes them")
         request.live = live
         request.found = [self._average(request, typed(k, live), k) for k in request.keys]
-        if stale(live):
+        self._look_at_age(request)
+
+    def _look_at_age(self, request: _Request) -> None:
+        live, request.now = request.live, time.time_ns() // 1_000
+        if live.promised is not None and request.now - live.version.as_of > live.promised:
             request.trace.degraded.append(overdue(live))
 
     def _cold(self, request: _Request, key: int | str, asked: int | str) -> Scored:
@@ -206,26 +216,50 @@ class Answering:
         segment, fields = request.segment, request.rows.get(str(asked))
         if fields and self.segment:
             segment = text_of(fields.get(self.segment))
+        if request.live.version.segment not in (None, self.segment):
+            segment = None  # its averages are of another field, which system.py named before
         return average(request.live, key, segment)
 
     def _log(self, request: _Request) -> None:
-        now, version, trace = time.time_ns() // 1_000, request.live.version, request.trace
-        for one, asked in zip(request.found, request.keys, strict=True):
-            sent = request.rows.get(str(asked)) if request.rows else None
+        now, version, trace = request.now, request.live.version, request.trace
+        name, build, timings, degraded = version.name, version.build, trace.timings, trace.degraded
+        named = self._named(request)
+        if not request.many:
+            one = request.found[0]
             self.log.append(
                 Lookup(
-                    at=now,
-                    version=version.name,
-                    build=version.build,
-                    score=one.score,
-                    decision=one.decision,
-                    fallback=one.fallback,
-                    timings=trace.timings,
-                    degraded=trace.degraded,
-                    event=_encode(sent) if sent is not None else self._named(request),
-                    id=one.key,
+                    now,
+                    name,
+                    build,
+                    one.score,
+                    one.decision,
+                    one.fallback,
+                    timings,
+                    degraded,
+                    named,
+                    one.key,
                 )
             )
+            return
+        rows, sent = [], request.rows
+        for one, asked in zip(request.found, request.keys, strict=True):
+            fields = sent.get(str(asked)) if sent else None
+            event = named if fields is None else _encode(fields)
+            rows.append(
+                Lookup(
+                    now,
+                    name,
+                    build,
+                    one.score,
+                    one.decision,
+                    one.fallback,
+                    timings,
+                    degraded,
+                    event,
+                    one.key,
+                )
+            )
+        self.log.extend(rows)
 
     def _log_skipped(self, request: _Request) -> None:
         pass
@@ -251,24 +285,36 @@ class Answering:
             raise InputError(pairs[0][0], f"{pairs[0][0]} stands {len(pairs)} times: give it once")
         return pairs[0][1] if pairs else None
 
-    def _answer(self, one: Scored, request: _Request) -> Answer:
-        version, as_of = one.of.version, one.of.version.as_of
-        if self._shown[0] != as_of:
-            self._shown = as_of, shown(as_of)
-        return Answer(
-            key=one.key,
-            score=one.score,
-            decision=one.decision,
-            reasons=one.reasons,
-            version=version.name,
-            build=version.build,
-            as_of=self._shown[1],
-            age_s=age_us(one.of) / 1e6,
-            stale=stale(one.of),
-            fallback=one.fallback or None,
-            degraded=request.trace.degraded,
-            timings_us=UNSET if request.many else request.trace.timings,
+    def _answers(self, request: _Request) -> list[Answer]:
+        """What is sent for each key; all are of one version."""
+        live, version, degraded = request.live, request.live.version, request.trace.degraded
+        if self._shown[0] != version.as_of:
+            self._shown = version.as_of, shown(version.as_of)
+        name, build, as_of, age = (
+            version.name,
+            version.build,
+            self._shown[1],
+            max(0, request.now - version.as_of),
         )
+        old = live.promised is not None and age > live.promised
+        timings = UNSET if request.many else request.trace.timings
+        return [
+            Answer(
+                one.key,
+                one.score,
+                one.decision,
+                one.reasons,
+                name,
+                build,
+                as_of,
+                age / 1e6,
+                old,
+                one.fallback or None,
+                degraded,
+                timings,
+            )
+            for one in request.found
+        ]
 
 
 def shown(us: int) -> str:
@@ -282,11 +328,6 @@ def overdue(live: Live) -> str:
     unit = next((unit for unit in (HOUR, MINUTE) if age >= 2 * unit), SECOND)
     promised = show_duration(live.promised or 0)
     return f"scores: {show_duration(age // unit * unit)} old, promised {promised}"
-
-
-def outcome(one: Scored) -> str:
-    """What became of a lookup, for the metrics."""
-    return one.fallback or "scored"
 
 
 def _decoded(body: bytes) -> Asked:

@@ -6,7 +6,6 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
-import numpy as np
 
 from groundplan.errors import BuildError, DefinitionError, InputError
 from groundplan.features import Event, FeatureSet, Schema
@@ -84,8 +83,9 @@ class OnDemand:
         described = self._schema.json_schema()
         self._known = frozenset(described["properties"])
         self._required = frozenset(described["required"]) - {self._time, self._id, key}
-        self.us = self._measured()
+        self.us = 0.0
         """What a live score takes here, us."""
+        self.measure()
 
     @classmethod
     def of(cls, project: Project, definition: Definition, build: str) -> Self | None:
@@ -157,26 +157,25 @@ class OnDemand:
             event = self._event(key, fields)
         except InputError as error:
             raise InputError(f"rows.{key}.{error.field}".rstrip("."), error.message) from None
-        answers = self._loaded.answers(self._inputs.row(event, ())[np.newaxis])
-        decision = self._loaded.cuts.names[int(answers.decided[0])]
-        named = [(self._codes[abs(n) - 1], n > 0) for n in answers.reasons[0].as_py()]
+        score, decided, chosen = self._loaded.alone(self._inputs.row(event, ()))
+        named = [(self._codes[abs(n) - 1], n > 0) for n in chosen]
         reasons = tuple(Because(code.code, code.description, up) for code, up in named)
-        return float(answers.scores[0]), decision, reasons
+        return score, self._loaded.cuts.names[decided], reasons
 
     def _event(self, key: int | str, fields: Mapping[str, Any]) -> Event:
         body = {self._id: self._number, **fields, self._key: key, self._time: _EPOCH}
         event = self._schema.decode(msgspec.json.encode(body))
         return msgspec.structs.replace(event, time=self._clock())
 
-    def _measured(self) -> float:
-        """The median of some rehearsals."""
+    def measure(self) -> None:
+        """See what a live score takes here: the median of some rehearsals."""
         example = self._schema.example()
         took = []
         for _ in range(WARM):
             began = time.perf_counter_ns()
             self._answered(example[self._key], example)
             took.append((time.perf_counter_ns() - began) / 1_000)
-        return median(took)
+        self.us = median(took)
 
 
 _EPOCH: Final = "1970-01-01T00:00:00Z"

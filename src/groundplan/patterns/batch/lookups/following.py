@@ -11,6 +11,7 @@ from groundplan.patterns.batch.lookups.cold import OnDemand
 from groundplan.patterns.batch.lookups.lookup import age_us, stale
 from groundplan.project import Project
 from groundplan.scores.scored import Live
+from groundplan.scores.store import Verifiable
 from groundplan.serving.metrics import Metrics
 
 _logger: Final = logging.getLogger(__name__)
@@ -38,6 +39,8 @@ class Following:
         )
         self._name = self._build = ""
         self._stale = self._lost = False
+        self._whole: Live | None = None  # the version whose bytes were looked at
+        self._damage = ""
         metrics.watched = self._figures
 
     def look(self) -> None:
@@ -51,6 +54,8 @@ class Following:
             return
         self._lost = False
         self._answering.last = live
+        if live is not self._whole:
+            self._whole, self._damage = live, self._damaged(live)
         version = live.version
         if version.name != self._name:
             if self._name:
@@ -62,19 +67,52 @@ class Following:
         if version.build != self._build:
             self._build = version.build
             self._answering.model = self._model(version.build)
+        elif self._answering.model is not None and self._slow(self._answering.model):
+            self._answering.model.measure()  # the machine may have been busy
         self._alarm(live)
 
     def fault(self) -> str:
-        """Why the newest version is not the one that answers; empty where it is."""
-        return str(getattr(self._answering.store, "fault", "") or "")
+        """Why the newest version is not the one that answers, whole; empty where it is."""
+        return self._damage or str(getattr(self._answering.store, "fault", "") or "")
+
+    def damage(self) -> str:
+        """What became of the bytes of the version that answers; empty where they are whole."""
+        return self._damage
+
+    def _damaged(self, live: Live) -> str:
+        """Read a version to its end: a lookup reads no more than it needs, and would not see."""
+        if not isinstance(self._answering.store, Verifiable):
+            return ""
+        try:
+            self._answering.store.verify(live.version.name)
+        except GroundplanError as error:
+            _logger.error("ALARM: %s", error)
+            return str(error)
+        return ""
+
+    def _slow(self, model: OnDemand) -> bool:
+        return model.us >= self._answering.budget
 
     def _model(self, build: str) -> OnDemand | None:
         """The model of a build, for rows that come with a request; None where it cannot be had."""
         try:
-            return OnDemand.of(self._project, self._definition, build)
+            model = OnDemand.of(self._project, self._definition, build)
         except GroundplanError as error:
             _logger.warning("cold keys get averages, since the model cannot be read: %s", error)
             return None
+        if model is None:
+            _logger.info(
+                "cold keys get averages: a feature reads a history, the model is on another "
+                "server, or system.py changed since the build %s",
+                build,
+            )
+        elif self._slow(model):
+            _logger.warning(
+                "cold keys get averages until it is faster: a live score takes %.0f us here, and "
+                "a lookup has %d us",
+                *(model.us, self._answering.budget),
+            )
+        return model
 
     def _alarm(self, live: Live) -> None:
         """Tell once that the scores became older than was promised, and once that they are not."""
@@ -101,6 +139,9 @@ class Following:
         yield "version_rows", "Keys of the version that answers.", {}, float(version.rows)
         yield "scores_age_seconds", "Age of the version that answers.", {}, age_us(live) / 1e6
         yield "scores_stale", "Whether it is older than promised.", {}, float(stale(live))
+        changed = version.figures.get("inputs_changed")
+        says = "Share of keys whose inputs differ from the version before; NaN: not known."
+        yield "scores_inputs_changed_ratio", says, {}, float("nan" if changed is None else changed)
         if live.promised is not None:
             promised = live.promised / 1e6
             yield "promised_age_seconds", "The oldest acceptable answer.", {}, promised

@@ -15,7 +15,7 @@ from groundplan.scores.scored import Live, Scored
 from groundplan.scores.store import ScoreStore
 from groundplan.scores.version import Version
 
-_WHOLE: Final = re.compile(r"0|-?[1-9][0-9]{0,18}").fullmatch
+_WHOLE: Final = re.compile(r"0|-?[1-9][0-9]{0,99}").fullmatch
 _TRIES: Final = 20  # versions that may become live while one call reads
 _LEAST, _MOST = -(2**63), 2**63 - 1
 
@@ -73,10 +73,12 @@ class Scores:
                 that was not scored; without, the average of all.
 
         Raises:
+            InputError: the key is neither int nor text.
             EngineError: there is no live version, or the store cannot be read.
         """
         found = self._get(key)
         if found is None:
+            _check(key)
             live, (found,) = read(self.store, [key])
             return average(live, key, segment) if found is None else found
         return found
@@ -89,7 +91,13 @@ class Scores:
         Args:
             keys: as `get` takes them.
             segments: for each key, or None.
+
+        Raises:
+            InputError: a key is neither int nor text.
+            EngineError: as `get`.
         """
+        for key in keys:
+            _check(key)
         live, found = read(self.store, keys)
         known = segments if segments is not None else [None] * len(keys)
         return [
@@ -130,9 +138,24 @@ def read(store: ScoreStore, keys: Sequence[int | str]) -> tuple[Live, list[Score
     return live, found
 
 
+def all_typed(keys: Sequence[int | str], live: Live) -> Sequence[int | str]:
+    """Keys as a version has them: what `typed` makes of each; an error says which, `keys[7]`.
+
+    Raises:
+        InputError: one is not of the version's type.
+    """
+    kinds = set(map(type, keys))
+    if live.version.key == "str":
+        fit = kinds <= {str}
+    else:
+        fit = kinds == {int} and min(keys) >= _LEAST and max(keys) <= _MOST  # type: ignore[operator]  # integers all
+    return keys if fit else [typed(key, live, f"keys[{n}]") for n, key in enumerate(keys)]
+
+
 def age_us(live: Live) -> int:
     """Us since the moment as of which a version's inputs were read."""
-    return time.time_ns() // 1_000 - live.version.as_of
+    # Not below zero, where the clock was ahead when it was scored, or is behind now.
+    return max(0, time.time_ns() // 1_000 - live.version.as_of)
 
 
 def stale(live: Live) -> bool:
@@ -161,3 +184,9 @@ def typed(key: int | str, live: Live, field: str = "key") -> int | str:
     if not _LEAST <= number <= _MOST:
         raise InputError(field, f"{field} is {number}: the keys are integers of 64 bits")
     return number
+
+
+def _check(key: object) -> None:
+    """Refuse what nobody can be called: an average would answer for it all the same."""
+    if type(key) is not int and not isinstance(key, str):
+        raise InputError("key", f"key is {key!r:.100}: give an int or a text, as the version has")

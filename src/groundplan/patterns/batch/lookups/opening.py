@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from groundplan.errors import BuildError
+from groundplan.errors import BuildError, EngineError
 from groundplan.patterns.batch.definition import Report, define
 from groundplan.patterns.batch.lookups.answering import Answering
 from groundplan.patterns.batch.lookups.following import Following
@@ -15,7 +15,7 @@ from groundplan.rollout import channels
 from groundplan.scores.embedded import EmbeddedScores
 from groundplan.serving.breaker import Breaker
 from groundplan.serving.http import Application
-from groundplan.serving.log import Log
+from groundplan.serving.log import EVERYTHING, Log, Retention
 from groundplan.serving.metrics import Metrics
 
 OPEN: Final = 250_000
@@ -25,7 +25,13 @@ LONGEST: Final = 1_000_000
 """us for which it is left alone at most: one call a second costs nothing, and none waits long."""
 
 
-def serve(project: Project, home: Path, report: Report, space: str = "") -> tuple[Application, str]:
+def serve(
+    project: Project,
+    home: Path,
+    report: Report,
+    space: str = "",
+    retention: Retention = EVERYTHING,
+) -> tuple[Application, str]:
     """The application of a project's published scores, and the name of their build.
 
     What is promised is what the answers say now. Scores that were published before answers or
@@ -36,10 +42,12 @@ def serve(project: Project, home: Path, report: Report, space: str = "") -> tupl
         home: the folder of the prediction log; the scores are those of the project.
         report: told the progress; there is little to do.
         space: for a rehearsal; lookups leave nothing behind but the log, so nothing is kept apart.
+        retention: how much of the prediction log is kept.
 
     Raises:
         BuildError: there is neither a published version nor a build that could score one.
-        EngineError: the engine that the answers name cannot be reached.
+        EngineError: the engine that the answers name cannot be reached, or the live version is
+            damaged: many of its keys would be answered as if they had not been scored.
     """
     report("open the scores", 0, 1)
     definition, plan = define(project), draw(project.answers)
@@ -49,12 +57,16 @@ def serve(project: Project, home: Path, report: Report, space: str = "") -> tupl
     answering = Answering(
         plan,
         store,
-        Log(home / "log"),
+        Log(home / "log", retention=retention),
         definition.segment,
         _breaker(plan, metrics) if remote else None,
     )
     following = Following(project, definition, answering, metrics)
     following.look()
+    if following.damage():
+        answering.log.close()
+        store.close()
+        raise EngineError(following.damage())
     report("open the scores", 1, 1)
     return service(plan, answering, following, metrics, project.home / "builds"), _build(
         project, answering

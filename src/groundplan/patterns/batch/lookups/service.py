@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 
 from groundplan.errors import EngineError, InputError
-from groundplan.patterns.batch.lookups.answering import Answering, outcome, shown
+from groundplan.patterns.batch.lookups.answering import Answering, shown
 from groundplan.patterns.batch.lookups.answers import Answer, Answers, Asked, Published, Versions
 from groundplan.patterns.batch.lookups.following import Following
 from groundplan.patterns.batch.lookups.lookup import age_us, stale
@@ -21,6 +21,7 @@ from groundplan.scores.version import Version
 from groundplan.serving import openapi
 from groundplan.serving.http import Application, Call, Endpoint, Lookup, application
 from groundplan.serving.metrics import Metrics
+from groundplan.serving.rounds import again
 from groundplan.serving.stages import Trace
 
 _logger: Final = logging.getLogger(__name__)
@@ -30,6 +31,9 @@ BODY: Final = 1_000_000
 
 LOOK: Final = 1.0
 """Seconds between looks at which version is live."""
+
+UNSEEN: Final = "the live version could not be looked at"
+"""What the log says of a look that failed."""
 
 REPORT: Final = "report.html"
 """The page of a build's figures."""
@@ -53,7 +57,7 @@ def service(
         answer, trace, found = done
         metrics.predicted(trace, *[one.decision for one in found])
         for one in found:
-            lookups[outcome(one)] += 1
+            lookups[one.fallback or "scored"] += 1
         return answer
 
     def get(call: Call) -> bytes:
@@ -63,7 +67,11 @@ def service(
         return told(answering.get_many(call))
 
     async def versions(_: Request) -> tuple[int, Any]:
-        return 200, await asyncio.to_thread(_versions, answering)
+        try:
+            return 200, await asyncio.to_thread(_versions, answering)
+        except EngineError as error:
+            _logger.error("the versions cannot be read: %s", error)
+            return 503, {"error": {"field": "", "message": "the versions cannot be read"}}
 
     def live(_: Request) -> tuple[int, Any]:
         return 200, {"live": True}
@@ -92,9 +100,8 @@ def service(
 
 def _versions(answering: Answering) -> Versions:
     """What the store has, as far as it can be read."""
-    now = answering.store.live()
+    live = answering.store.pointed()
     found = answering.store.versions()
-    live = now.name if now is not None else None
     return Versions(live, [_published(one, live) for one in reversed(found)])
 
 
@@ -132,25 +139,16 @@ def _ready(answering: Answering, following: Following) -> tuple[int, Any]:
 def _lifespan(answering: Answering, following: Following) -> Callable[[Starlette], Any]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        task = asyncio.create_task(_again(following.look))
-        yield
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-        answering.log.close()
-        answering.store.close()
+        task = asyncio.create_task(again(LOOK, following.look, UNSEEN))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            answering.log.close()
+            answering.store.close()
 
     return lifespan
-
-
-async def _again(work: Callable[[], object]) -> None:
-    """Work in a thread, again and again, whatever becomes of one time."""
-    while True:
-        await asyncio.sleep(LOOK)
-        try:
-            await asyncio.to_thread(work)
-        except Exception:
-            _logger.exception("the live version could not be looked at")
 
 
 def _document(plan: Plan, answering: Answering) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from glob import glob
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +14,7 @@ from groundplan.errors import InputError, ProjectError
 from groundplan.features import FeatureSet
 from groundplan.patterns.batch.definition import Definition, Report, Tables
 from groundplan.patterns.batch.runs.engine import Place
-from groundplan.project import Project
+from groundplan.project import SYSTEM, Project
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ def asked_for(
     at: int | None,
     delta: bool,
     compare: bool,
+    publish: bool,
 ) -> Asked:
     """What was asked for, with what tells it from other runs.
 
@@ -68,6 +70,8 @@ def asked_for(
         "at": at,
         "delta": delta,
         "compare": compare,
+        "publish": publish,  # what nobody wanted to publish was read for something else
+        "system": sha256((project.folder / SYSTEM).read_bytes()).hexdigest(),
     }
     return Asked(given, found, folder, at, said if told else None)
 
@@ -104,7 +108,10 @@ def _stamp(place: Place) -> list[list[Any]]:
     """What changes when a local file does: name, size and time of each."""
     if not isinstance(place, str | Path):
         return []
-    path = Path(urlsplit(str(place)).path if "://" in str(place) else place)
+    url = urlsplit(str(place)) if "://" in str(place) else None
+    if url is not None and url.scheme not in {"duckdb", "sqlite"}:
+        return []
+    path = Path(url.path if url is not None else place)
     if GLOB.search(str(path)) and not path.exists():
         files = sorted(map(Path, glob(str(path), recursive=True)))
     else:

@@ -29,7 +29,9 @@ class Counts(Struct, frozen=True, kw_only=True):
         changed: rows that the last version had, with other inputs.
         new: rows that it did not have.
         compared: whether rows that were taken over were scored too.
-        unequal: those whose score, decision or reasons came out otherwise: there is none.
+        unequal: those whose features or answers came out otherwise: there is none.
+        candidates: of a delta run, rows whose inputs may have changed, as far as could be shown.
+        everyone: by the reason why, rows whose features were computed all the same.
         moved: by feature, changed rows in which it changed; of `traced` changed rows.
         traced: changed rows whose features in the last version are known.
     """
@@ -43,8 +45,16 @@ class Counts(Struct, frozen=True, kw_only=True):
     new: int = 0
     compared: bool = False
     unequal: int = 0
+    candidates: int = 0
+    everyone: dict[str, int] = {}
     moved: dict[str, int] = {}
     traced: int = 0
+
+    @property
+    def differing(self) -> float | None:
+        """The share of the keys of both versions whose inputs differ; None where there is none."""
+        both = self.unchanged + self.changed
+        return self.changed / both if both else None
 
 
 def added(all_: Iterable[Counts]) -> Counts:
@@ -61,6 +71,8 @@ def added(all_: Iterable[Counts]) -> Counts:
             new=total.new + each.new,
             compared=total.compared or each.compared,
             unequal=total.unequal + each.unequal,
+            candidates=total.candidates + each.candidates,
+            everyone=_summed(total.everyone, each.everyone),
             moved=_summed(total.moved, each.moved),
             traced=total.traced + each.traced,
         )

@@ -51,6 +51,7 @@ class Before:
         keys: pa.Array,
         matrix: Floats,
         inputs: npt.NDArray[np.uint64],
+        candidates: Bools,
         compare: bool,
     ) -> "tuple[Answers, Counts]":
         """The answers about rows: those taken over, and new ones for the others.
@@ -60,6 +61,7 @@ class Before:
             keys: of the rows.
             matrix: their features, float64[n, F].
             inputs: the fingerprints of these.
+            candidates: rows whose features may be others than the last version's, bool[n].
             compare: whether to score all rows and count those that would have come out otherwise.
         """
         there, known, same = self._found(keys, inputs)
@@ -70,12 +72,16 @@ class Before:
             type(fresh)(self._scores[taken], self._decided[taken], self._reasons.take(taken)),
             fresh,
         )
-        unequal = _unequal(answers, loaded.answers(matrix)) if compare else 0
+        unequal = 0
+        if compare:
+            missed = known & ~same & ~candidates
+            unequal = int((_unequal(answers, loaded.answers(matrix)) | missed).sum())
         found = Counts(
             rows=len(keys),
             unchanged=int(same.sum()),
             changed=int((known & ~same).sum()),
             new=int((~known).sum()),
+            candidates=int(candidates.sum()),
             unequal=unequal,
             compared=compare,
         )
@@ -135,10 +141,10 @@ def _plain(reasons: Any) -> Any:
     return reasons.cast(pa.list_(pa.int16()))
 
 
-def _unequal(one: "Answers", other: "Answers") -> int:
+def _unequal(one: "Answers", other: "Answers") -> Bools:
     """Rows that differ in a bit of their score, their decision or their reasons."""
     differs = one.scores.view(np.uint64) != other.scores.view(np.uint64)
     differs |= one.decided != other.decided
     said = [_plain(each.reasons).to_pylist() for each in (one, other)]
     differs |= np.fromiter((a != b for a, b in zip(*said, strict=True)), np.bool_, len(differs))
-    return int(differs.sum())
+    return np.asarray(differs, dtype=np.bool_)

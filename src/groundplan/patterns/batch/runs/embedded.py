@@ -13,14 +13,11 @@ import pyarrow.parquet as pq
 
 from groundplan.engines import places
 from groundplan.errors import EngineError
-from groundplan.features import FeatureSet, Source, offline
-from groundplan.features.finishing import finished
-from groundplan.features.history import opened_together
+from groundplan.features import FeatureSet, Source
+from groundplan.patterns.batch.runs.candidates import find
 from groundplan.patterns.batch.runs.engine import Place, Progress, Scoring, Taken, files, part_name
+from groundplan.patterns.batch.runs.features import Snapshot
 from groundplan.patterns.batch.runs.snapshot import Snapshots
-
-_BATCH: Final = 1 << 17
-"""Rows that are scored at a time."""
 
 _SHARE: Final = 0.25
 """The share of the memory that DuckDB may use; the rest is for what flows out of it."""
@@ -120,29 +117,29 @@ class _Work:
     def _write(self, number: int, hidden: Path, memory: int, threads: int) -> bool:
         scored = self._scoring.partition(number)
         main, others = files(self._folder, self._inputs, number)
-        sources = [main, *offline.listed(self._inputs, others)]
+        snapshot = Snapshot(self._inputs, main, others, scored.keep, memory, threads)
+        found, batches = None, snapshot.computed()
+        if scored.prior is not None:
+            found = find(self._inputs, scored.prior, main, others, memory, threads)
+            if not found.everyone and not scored.compare:
+                batches = snapshot.merged(scored.prior, found)
         writer: Any = None
-        with opened_together(sources, memory) as histories:
-            connection = histories[0].connection
-            connection.execute(f"SET threads = {threads}")
-            query = offline.statement(self._inputs, histories, scored.keep)
-            reader = connection.sql(query).to_arrow_reader(_BATCH)
-            try:
-                for batch in reader:
-                    if self.stopped.is_set():
-                        return False
-                    rows = scored.part(finished(self._inputs, batch))
-                    writer = writer or _writer(hidden, rows.schema)
-                    writer.write_batch(rows)
-                    self._count(len(rows))
-                if writer is None:
-                    nothing = finished(self._inputs, pa.RecordBatch.from_pylist([], reader.schema))
-                    writer = _writer(hidden, scored.part(nothing).schema)
-                metadata = scored.metadata()
-                writer.add_key_value_metadata(metadata)
-            finally:
-                if writer is not None:
-                    writer.close()
+        done = 0
+        try:
+            for batch in batches:
+                if self.stopped.is_set():
+                    return False
+                here = None if found is None else found.candidates[done : done + len(batch)]
+                done += len(batch)
+                rows = scored.part(batch, here)
+                writer = writer or _writer(hidden, rows.schema)
+                writer.write_batch(rows)
+                self._count(len(rows))
+            metadata = scored.metadata(found.everyone if found else "")
+            writer.add_key_value_metadata(metadata)
+        finally:
+            if writer is not None:
+                writer.close()
         _fsync(hidden)
         return True
 

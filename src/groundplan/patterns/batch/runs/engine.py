@@ -15,6 +15,9 @@ from groundplan.features import FeatureSet, Source
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from groundplan.models.scorer import Bools
+    from groundplan.patterns.batch.runs.candidates import Prior
+
 Progress: TypeAlias = Callable[[int, int], None]
 """Told how much is done, and of how much."""
 
@@ -50,16 +53,30 @@ class Partition(Protocol):
     def keep(self) -> tuple[str, ...]:
         """The columns of the snapshot to hand through the statement: `KEY` and `SEGMENT`."""
 
-    def part(self, rows: "pa.RecordBatch") -> "pa.RecordBatch":
+    @property
+    def prior(self) -> "Prior | None":
+        """Of a delta run, what the last one had of the partition, where it is known."""
+
+    @property
+    def compare(self) -> bool:
+        """Whether the features of all rows are wanted, to be held against those."""
+
+    def part(self, rows: "pa.RecordBatch", candidates: "Bools | None" = None) -> "pa.RecordBatch":
         """A batch of the rows of a part file (`scores.store.PART`).
 
         Args:
             rows: the identifier, `keep` and the features as float64, as `features.offline` gives
-                them (after `features.finishing.finished`), in any order.
+                them (after `features.finishing.finished`), in the order of the snapshot.
+            candidates: of a delta run, rows whose features may be others than in the last one,
+                bool[n]; None for all, where the engine does not tell them apart.
         """
 
-    def metadata(self) -> dict[bytes, bytes]:
-        """What goes into the footer of the part file, once all rows have been through."""
+    def metadata(self, everyone: str = "") -> dict[bytes, bytes]:
+        """What goes into the footer of the part file, once all rows have been through.
+
+        Args:
+            everyone: of a delta run, why the features of all rows were computed.
+        """
 
 
 class Scoring(Protocol):

@@ -1,6 +1,5 @@
 """The run: a snapshot of whom to score, their features, scores and reasons, a version."""
 
-import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -24,10 +23,10 @@ from groundplan.patterns.batch.runs.asking import Asked, asked_for, made
 from groundplan.patterns.batch.runs.counts import Counts
 from groundplan.patterns.batch.runs.delta import check
 from groundplan.patterns.batch.runs.engine import Engine, Place, opened
+from groundplan.patterns.batch.runs.kept import keep, kept
 from groundplan.patterns.batch.runs.run import Run, load, moment, name_of, parts, pending, save
 from groundplan.patterns.batch.runs.scoring import Loaded, Scoring
 from groundplan.patterns.batch.runs.snapshot import dealt
-from groundplan.patterns.batch.runs.traces import FILE as TRACES
 from groundplan.patterns.batch.runs.writing import write
 from groundplan.patterns.batch.stores import open_store
 from groundplan.patterns.batch.versions.intent import recover
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 RUNS: Final = "runs"
-KEPT: Final = "inputs"
 LOCK: Final = "score.lock"
 
 PARTITION: Final = 500_000
@@ -104,8 +102,8 @@ def score(
     """Score everybody who will be asked about, and publish the answers as a version.
 
     A run that was cut goes on where it stopped, if it was asked for the same, its build still
-    scores, the files that it read are as they were, and its answers would not be older than
-    promised.
+    scores, system.py and the files that it read are as they were, and not half of the promised
+    age has passed since.
 
     Args:
         project: the answers and `system.py`.
@@ -132,7 +130,7 @@ def score(
     definition = define(project)
     recover(project)
     build, inputs = live(project)
-    asked = asked_for(project, definition, population, others or {}, at, delta, compare)
+    asked = asked_for(project, definition, population, others or {}, at, delta, compare, publish)
     limit = memory or project.answers.policy.memory or MEMORY
     with (
         turn(project.home / LOCK, "scoring", wait=0),
@@ -168,6 +166,8 @@ class _Work:
         """The run to go on with or a new one, its folder, and the partitions that are done."""
         for folder in self._folders():
             run = load(folder) if not fresh else None
+            if run is not None and Archive(self._project.home).has(run.name):
+                run = None  # it became a version, and was cut before its folder was cleared away
             if run is not None and self._same(run, asked):
                 done = run.partitions - len(pending(run, folder))
                 step = f"go on with run {run.name}: {done} of {run.partitions} partitions were done"
@@ -184,14 +184,13 @@ class _Work:
         """Compute the partitions that are missing."""
         began = time.monotonic()
         missing = pending(run, folder)
-        traced = self._project.home / KEPT / f"{run.delta_of}.parquet"
         scoring = Scoring(
             project=self._project.file,
             build=self._build.folder,
             run=folder,
             delta=run.delta_of is not None,
             compare=compare,
-            traced=traced if traced.is_file() else None,
+            kept=kept(self._project.home, run.delta_of) if run.delta_of else None,
         )
         if missing:
             self._engine.compute(self._inputs, folder, scoring, missing, self._progress("score"))
@@ -238,12 +237,14 @@ class _Work:
 
     def _folders(self) -> list[Path]:
         """The folders of runs, the latest first."""
-        return sorted(self._runs.iterdir(), reverse=True) if self._runs.is_dir() else []
+        found = self._runs.iterdir() if self._runs.is_dir() else ()
+        return sorted((folder for folder in found if folder.is_dir()), reverse=True)
 
     def _same(self, run: Run, asked: Asked) -> bool:
         """Whether a run is what is asked for now, and still of use."""
-        promised = self._project.answers.freshness.predictions
-        young = asked.at is not None or time.time_ns() // 1_000 - run.as_of < promised
+        # Half the promise: the other half is for the version to be read in.
+        usable = self._project.answers.freshness.predictions // 2
+        young = asked.at is not None or 0 <= time.time_ns() // 1_000 - run.as_of < usable
         return (
             asked.said is not None
             and run.asked == asked.said
@@ -265,7 +266,7 @@ class _Work:
             raise InputError(
                 "population", f"{places.shown(population)} has no rows: there is nobody to score"
             )
-        count = partitions or ceil(rows / PARTITION)
+        count = partitions or self._partitions(rows)
         folder = self._runs / name_of(now)
         (folder / "out").mkdir(parents=True)
         try:
@@ -290,6 +291,12 @@ class _Work:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         return run, folder
+
+    def _partitions(self, rows: int) -> int:
+        """How many: as the last run where they still fit, since a delta compares them."""
+        last = kept(self._project.home, self._before.name) if self._before else None
+        fits = last is not None and rows <= 1.5 * PARTITION * last.run.partitions
+        return last.run.partitions if last and fits else ceil(rows / PARTITION)
 
     def _snapshot(
         self, folder: Path, population: Place, others: Mapping[str, Place], as_of: int, count: int
@@ -337,13 +344,8 @@ class _Work:
 
     def _clear(self, run: Run, folder: Path, passed: bool) -> None:
         """Keep what the next delta is told by; remove the rest, and runs that nobody finished."""
-        kept = self._project.home / KEPT
-        if passed and (folder / TRACES).is_file():
-            kept.mkdir(exist_ok=True)
-            os.replace(folder / TRACES, kept / f"{run.name}.parquet")
-            for old in kept.iterdir():
-                if old.name != f"{run.name}.parquet":
-                    old.unlink()
+        if passed and (folder / "features").is_dir():
+            keep(self._project.home, run, folder)
         for each in self._folders() if passed else [folder]:
             shutil.rmtree(each)
 

@@ -23,6 +23,8 @@ from groundplan.patterns.batch.live import cuts
 from groundplan.patterns.batch.runs import counts
 from groundplan.patterns.batch.runs.counts import Counts
 from groundplan.patterns.batch.runs.engine import KEY, SEGMENT, part_name
+from groundplan.patterns.batch.runs.kept import Kept
+from groundplan.patterns.batch.runs.run import load
 from groundplan.patterns.batch.runs.traces import Traces, Tracing
 from groundplan.project import Project
 from groundplan.rollout.builds import Build
@@ -30,11 +32,14 @@ from groundplan.scores.store import PART
 from groundplan.scores.version import Code
 
 if TYPE_CHECKING:
+    from groundplan.patterns.batch.runs.candidates import Prior
     from groundplan.patterns.batch.runs.delta import Before
 
 Fingerprints = npt.NDArray[np.uint64]
 
 _NAN: Final = np.array([np.nan]).view(np.uint64)[0]
+_BLIND: Final = "this engine does not compare what was read"
+_UNKNOWN: Final = "the inputs of the last version are not known here"
 _SHIFT: Final = np.uint64(33)
 _MIX: Final = (np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53))
 
@@ -50,7 +55,7 @@ class Scoring:
         delta: whether rows with the inputs of the last version take its answers over, from
             `before/` in the run's folder.
         compare: whether these are scored as well, and compared.
-        traced: features that the last version had, where they are known.
+        kept: what the last version was computed from, where it is known.
         threads: that score at once in each partition.
     """
 
@@ -59,7 +64,7 @@ class Scoring:
     run: Path
     delta: bool = False
     compare: bool = False
-    traced: Path | None = None
+    kept: Kept | None = None
     threads: int = 1
 
     def partition(self, number: int) -> "Partition":
@@ -67,12 +72,37 @@ class Scoring:
         from groundplan.patterns.batch.runs.delta import Before
 
         loaded = _loaded(self.project, self.build, self.run, self.threads)
-        before = Before.of(self.run / "before" / part_name(number)) if self.delta else None
-        traces = tracing = None
-        if number == 0:
-            tracing = Tracing(self.run, loaded.names)
-            traces = Traces.of(self.traced, loaded.names) if self.traced else None
-        return Partition(loaded, before, self.compare, traces, tracing)
+        tracing = Tracing(self.run, number)
+        if not self.delta:
+            return Partition(loaded, tracing)
+        before = Before.of(self.run / "before" / part_name(number))
+        prior = self._prior(number, len(loaded.names))
+        traces = self._traces(number, loaded.names, prior)
+        return Partition(loaded, tracing, before, self.compare, traces, prior)
+
+    def _prior(self, number: int, features: int) -> "Prior | None":
+        """What the last run had of these keys, where it had the same partitions."""
+        from groundplan.patterns.batch.runs.candidates import Prior
+
+        run = load(self.run)
+        if self.kept is None or run is None or self.kept.run.partitions != run.partitions:
+            return None
+        return Prior(self.kept, number, self.kept.matrix(number, features), run.as_of)
+
+    def _traces(self, number: int, names: tuple[str, ...], prior: "Prior | None") -> Traces | None:
+        """The last version's features of these keys; of other partitions, for the first alone.
+
+        Keys are dealt out by a digest, so that the first partition is a fair sample of them.
+        """
+        if self.kept is None or (prior is None and number):
+            return None
+        source = define(Project(self.project)).inputs.source.name
+        numbers = range(self.kept.run.partitions) if prior is None else [number]
+        return Traces(
+            [self.kept.keys(source, at) for at in numbers],
+            [self.kept.matrix(at, len(names)) for at in numbers],
+            names,
+        )
 
 
 class Loaded:
@@ -112,6 +142,18 @@ class Loaded:
         found: Explainer = self._mine.explainer
         return found
 
+    def alone(self, row: Floats) -> tuple[float, int, list[int]]:
+        """The score, decision and reasons of one row, float64[F]: the bits of `answers` for it.
+
+        By the model's own code, without what `answers` spends on a batch before its first row.
+        """
+        score = float(self.model.score(row))
+        decided = int(self.cuts.decide(np.array([score]))[0])
+        if self.coded is None or not self.needs[decided]:
+            return score, decided, []
+        added = self.explainer.row(row).contributions
+        return score, decided, self.coded.choose(added[np.newaxis])[0].tolist()
+
     def answers(self, matrix: Floats) -> "Answers":
         """Scores, decisions and reasons of rows, float64[n, F]."""
         scores = self.fast.scores(matrix)
@@ -144,30 +186,36 @@ class Partition:
 
     Args:
         loaded: the build.
+        tracing: keeps the features for the next delta.
         before: the last version's rows of the partition; None for a full run.
         compare: whether rows that are taken over are scored too.
         traces: the features that the last version had, as far as they are known.
-        tracing: keeps those of this run for the next; None for all partitions but the first.
+        prior: what the last run had of the partition, where that can be compared with.
     """
 
     def __init__(
         self,
         loaded: Loaded,
+        tracing: Tracing,
         before: "Before | None" = None,
         compare: bool = False,
         traces: Traces | None = None,
-        tracing: Tracing | None = None,
+        prior: "Prior | None" = None,
     ) -> None:
-        self._loaded, self._before, self._compare = loaded, before, compare
+        self.prior: Prior | None = prior
+        """What the last run had of the partition, where it is known."""
+        self.compare: bool = compare
+        """Whether the features of all rows are wanted, to be held against those."""
+        self._loaded, self._before = loaded, before
         self._traces, self._tracing = traces, tracing
-        self._counts, self._tally = Counts(), Tally(loaded.names)
+        self._counts, self._tally, self._blind = Counts(), Tally(loaded.names), False
 
     @property
     def keep(self) -> tuple[str, ...]:
         """The columns of the snapshot to hand through."""
         return (KEY, SEGMENT)
 
-    def part(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+    def part(self, rows: pa.RecordBatch, candidates: Bools | None = None) -> pa.RecordBatch:
         """A batch of the rows of a part file; see `engine.Partition`."""
         names = self._loaded.names
         matrix = _columns(rows, names).T
@@ -177,15 +225,18 @@ class Partition:
             answers = self._loaded.answers(matrix)
             found = Counts(rows=len(rows))
         else:
-            answers, found = self._before.answers(self._loaded, keys, matrix, inputs, self._compare)
+            self._blind = candidates is None
+            may = np.ones(len(rows), dtype=np.bool_) if candidates is None else candidates
+            answers, found = self._before.answers(
+                self._loaded, keys, matrix, inputs, may, self.compare
+            )
             if self._traces is not None:
                 changed = self._before.changed(keys, inputs)
                 moved, traced = self._traces.moved(keys.filter(pa.array(changed)), matrix[changed])
                 found = replace(found, moved=moved, traced=traced)
         self._counts = counts.added([self._counts, _described(found, answers)])
         self._tally.add(matrix)
-        if self._tracing is not None:
-            self._tracing.write(keys, matrix)
+        self._tracing.write(matrix)
         columns = [
             keys,
             pa.array(answers.scores),
@@ -196,11 +247,15 @@ class Partition:
         ]
         return pa.RecordBatch.from_arrays(columns, schema=part_schema(keys.type))
 
-    def metadata(self) -> dict[bytes, bytes]:
+    def metadata(self, everyone: str = "") -> dict[bytes, bytes]:
         """The counts and the distributions of all rows that have been through."""
-        if self._tracing is not None:
-            self._tracing.close()
-        return {**counts.footer(self._counts), FOOTER: packed(self._tally.sketches())}
+        self._tracing.close()
+        found = self._counts
+        if self._before is not None:
+            blind = _BLIND if self._blind else ""
+            everyone = everyone or (blind if self.prior else _UNKNOWN)
+            found = replace(found, everyone={everyone: found.rows} if everyone else {})
+        return {**counts.footer(found), FOOTER: packed(self._tally.sketches())}
 
 
 def part_schema(key: pa.DataType) -> pa.Schema:

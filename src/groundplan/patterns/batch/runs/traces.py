@@ -1,75 +1,89 @@
-"""The features of a version's first partition, kept so that the next delta can say what moved.
+"""The features of a run, kept so that the next delta need not compute what did not change.
 
-Keys are dealt out by a digest, so that the first partition is a fair sample of them; where there
-is only one, it is all of them.
+A file for each partition has the float64 of one row after another, in the order of the snapshot,
+and nothing else: any row is found by its number, and only rows that are asked for are read.
 """
 
 import os
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from groundplan.errors import BuildError
 from groundplan.models.scorer import Floats
+from groundplan.patterns.batch.runs.engine import part_name
 
-FILE: Final = "inputs.parquet"
-_KEY: Final = "@key"
+FEATURES: Final = "features"
+"""The folder of these files in the folder of a run."""
 
 
 class Tracing:
-    """Writes the features of a run's first partition, complete when it is closed.
+    """Writes the features of one partition, complete when it is closed.
 
     Args:
         run: the folder of the run.
-        names: of the features.
+        number: of the partition.
     """
 
-    def __init__(self, run: Path, names: tuple[str, ...]) -> None:
-        self._file, self._names = run / FILE, names
-        self._hidden = run / f".{FILE}"
-        self._writer: Any = None
+    def __init__(self, run: Path, number: int) -> None:
+        self._file = _file(run, number)
+        self._hidden = self._file.with_name(f".{self._file.name}.{os.getpid()}")
+        self._stream: Any = None
 
-    def write(self, keys: pa.Array, matrix: Floats) -> None:
+    def write(self, matrix: Floats) -> None:
         """Take in rows, float64[n, F]."""
-        columns = [keys, *(pa.array(matrix[:, at]) for at in range(len(self._names)))]
-        rows = pa.RecordBatch.from_arrays(columns, names=[_KEY, *self._names])
-        if self._writer is None:
-            self._writer = pq.ParquetWriter(self._hidden, rows.schema, compression="lz4")
-        self._writer.write_batch(rows)
+        if self._stream is None:
+            self._file.parent.mkdir(exist_ok=True)
+            self._stream = self._hidden.open("wb")
+        np.ascontiguousarray(matrix).tofile(self._stream)
 
     def close(self) -> None:
         """Make the file complete."""
-        if self._writer is None:
+        if self._stream is None:
             return
-        self._writer.close()
-        with self._hidden.open("rb") as stream:
-            os.fsync(stream.fileno())
+        self._stream.close()
         self._hidden.replace(self._file)
+
+
+def read(folder: Path, number: int, features: int) -> Floats:
+    """The features of a partition, float64[n, F], mapped from the disk.
+
+    Args:
+        folder: what `Tracing` was given, or where its files are now.
+        number: of the partition.
+        features: how many a row has.
+
+    Raises:
+        BuildError: the file has no whole rows.
+    """
+    file = _file(folder, number)
+    size = file.stat().st_size
+    if size % (8 * features):
+        raise BuildError(f"{file} is damaged: run `groundplan score` without --delta once")
+    if not size:
+        return np.empty((0, features))
+    return np.memmap(file, np.float64, "r", shape=(size // (8 * features), features))
 
 
 class Traces:
     """The features that some keys had in the last version.
 
     Args:
-        keys: an Arrow array.
-        matrix: float64[n, F].
+        keys: of one partition after another.
+        matrices: the features of each of these, float64[n, F].
         names: of the features.
     """
 
-    def __init__(self, keys: pa.Array, matrix: Floats, names: tuple[str, ...]) -> None:
-        self._keys, self._matrix, self._names = keys, matrix, names
-
-    @classmethod
-    def of(cls, file: Path, names: tuple[str, ...]) -> Self | None:
-        """What `Tracing` wrote; None where it is of other features."""
-        table = pq.read_table(file)
-        if tuple(table.column_names) != (_KEY, *names):
-            return None
-        matrix = np.stack([table.column(name).to_numpy() for name in names], axis=1)
-        return cls(table.column(_KEY).combine_chunks(), matrix, names)
+    def __init__(
+        self, keys: list[pa.Array], matrices: list[Floats], names: tuple[str, ...]
+    ) -> None:
+        self._keys = pa.concat_arrays(keys)
+        self._matrix = matrices[0] if len(matrices) == 1 else np.concatenate(matrices)
+        self._names = names
 
     def moved(self, keys: pa.Array, matrix: Floats) -> tuple[dict[str, int], int]:
         """In how many rows each feature has another value than it had, and of how many.
@@ -84,11 +98,15 @@ class Traces:
         if not len(keys):
             return {}, 0
         there = pc.index_in(keys, value_set=self._keys)
-        known = np.asarray(there.is_valid())
-        then = self._matrix[there.fill_null(0).to_numpy()[known]]
+        known: npt.NDArray[np.bool_] = np.asarray(there.is_valid())
+        then = self._matrix[there.fill_null(0).to_numpy()[known]] if known.any() else matrix[:0]
         now = matrix[known]
         differs = (now != then) & ~(np.isnan(now) & np.isnan(then))
         counts = differs.sum(axis=0)
         order = np.argsort(-counts, kind="stable")
         moved = {self._names[at]: int(counts[at]) for at in order if counts[at]}
         return moved, int(known.sum())
+
+
+def _file(folder: Path, number: int) -> Path:
+    return folder / FEATURES / Path(part_name(number)).with_suffix(".f64")

@@ -8,21 +8,21 @@ to an end: a publication that did not reach the pointer is taken back, a rollbac
 import os
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 import msgspec
 from msgspec import Struct
 
-from groundplan.errors import EngineError
+from groundplan.errors import InputError
 from groundplan.patterns.batch.archive import Archive, sync
 from groundplan.patterns.batch.stores import open_store
+from groundplan.patterns.batch.versions.retention import complete
 from groundplan.patterns.batch.versions.turn import turn
 from groundplan.project import Project
 from groundplan.rollout import channels
 from groundplan.scores.store import ScoreStore
-from groundplan.scores.version import Version
 
 FILE: Final = "announcing.json"
 
@@ -74,16 +74,16 @@ def settle(home: Path, store: ScoreStore) -> Intent | None:
     """
     archive = Archive(home)
     archive.clean()
-    found = _pending(home)
+    found = pending(home)
     if found is None:
         return None
     if found.what == "rollback":
         move(home, archive, store, found)
-    else:
-        live = _live(store)
-        if live is None or live.name != found.to:
+    # The pointer says so, not the record, which may be damaged; what it names is live.
+    elif store.pointed() != found.to:
+        with suppress(InputError):
             store.drop(found.to)
-            archive.drop(found.to)
+        archive.drop(found.to)
     end(home)
     return found
 
@@ -134,12 +134,12 @@ def move(home: Path, archive: Archive, store: ScoreStore, intent: Intent) -> flo
     Returns:
         us from before the first pointer moved until both had.
     """
-    live = _live(store)
+    live = store.pointed()
     now = channels.name(home, channels.LIVE)
     modelled = intent.build is not None and now == intent.build_before != intent.build
     channel = channels.prepare(home, channels.LIVE, str(intent.build)) if modelled else None
     began = time.perf_counter_ns()
-    if live is None or live.name != intent.to:
+    if live != intent.to:
         store.point(intent.to)
     if channel is not None:
         channel()
@@ -147,25 +147,19 @@ def move(home: Path, archive: Archive, store: ScoreStore, intent: Intent) -> flo
     store.sync()
     if channel is not None:
         channels.settle(home)
-    mark(archive, intent)
+    mark(archive, store, intent)
     return took
 
 
-def mark(archive: Archive, intent: Intent) -> None:
+def mark(archive: Archive, store: ScoreStore, intent: Intent) -> None:
     """A version that was rolled back from is withdrawn; one that was rolled back to is not."""
     archive.restore(intent.to)
-    if intent.before is not None and intent.before > intent.to:
+    names = complete(archive, store)
+    if intent.before in names and intent.to not in names[names.index(intent.before) :]:
         archive.withdraw(intent.before)
 
 
-def _live(store: ScoreStore) -> Version | None:
-    """The live version; None where there is none that can be read."""
-    try:
-        return store.live()
-    except EngineError:
-        return None
-
-
-def _pending(home: Path) -> Intent | None:
+def pending(home: Path) -> Intent | None:
+    """What is under way, or was when it was cut; None where nothing is."""
     file = home / FILE
     return msgspec.json.decode(file.read_bytes(), type=Intent) if file.is_file() else None

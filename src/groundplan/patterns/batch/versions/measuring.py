@@ -131,6 +131,25 @@ def churn(within: Database, parts: Sequence[Path], before: Sequence[Path]) -> Ch
     return Churn(int(gone), int(new))
 
 
+def differing(within: Database, parts: Sequence[Path], before: Sequence[Path]) -> float | None:
+    """The share of the keys of both versions whose inputs differ; None where they share none.
+
+    Args:
+        within: as `database` gives it.
+        parts: the part files of a version.
+        before: those of one of the same build: fingerprints of others say nothing.
+    """
+    if pq.read_schema(parts[0]).field("key").type != pq.read_schema(before[0]).field("key").type:
+        return None
+    query = (
+        "SELECT count(*), count(*) FILTER (one.inputs <> other.inputs) "
+        f"FROM (SELECT key, inputs {_READ}) one JOIN (SELECT key, inputs {_READ}) other USING (key)"
+    )
+    files = [[str(part) for part in each] for each in (parts, before)]
+    both, changed = within.execute(query, files).fetchall()[0]
+    return changed / both if both else None
+
+
 def picked(within: Database, parts: Sequence[Path], count: int, where: str = "true") -> list[Any]:
     """Some keys, the same ones whenever they are asked for: those with the smallest MD5.
 

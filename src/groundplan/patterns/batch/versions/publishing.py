@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,11 +11,11 @@ import numpy as np
 import pyarrow.parquet as pq
 from msgspec import Struct
 
-from groundplan.errors import BuildError, InputError
+from groundplan.errors import BuildError, EngineError, InputError
 from groundplan.models import kinds
 from groundplan.models.bands import Cuts
 from groundplan.monitoring.distribution import FOOTER, Sketch, together, unpacked
-from groundplan.patterns.batch.archive import Archive
+from groundplan.patterns.batch.archive import Archive, sketches
 from groundplan.patterns.batch.definition import Definition, Report
 from groundplan.patterns.batch.live import agreeing
 from groundplan.patterns.batch.runs.run import Run, parts
@@ -23,11 +24,11 @@ from groundplan.patterns.batch.versions import intent, measuring
 from groundplan.patterns.batch.versions.intent import Intent
 from groundplan.patterns.batch.versions.measuring import Database, Measured
 from groundplan.patterns.batch.versions.recomputing import Recomputing
-from groundplan.patterns.batch.versions.retention import current, previous, retain
+from groundplan.patterns.batch.versions.retention import current, following, previous, retain
 from groundplan.patterns.batch.versions.validating import JUDGED, Before, Candidate, validate
 from groundplan.project import Project
 from groundplan.rollout.builds import Build
-from groundplan.scores.store import ScoreStore
+from groundplan.scores.store import ScoreStore, Verifiable
 from groundplan.scores.version import Average, Check, Version
 
 ROUNDED: Final = ("onnx", "function", "remote")
@@ -111,15 +112,19 @@ def publish(
             retain(archive, store, definition.publication.keep, run.name)
             before = previous(archive, store, run.name)
             return Published(live, before, True, None, None, time.monotonic() - began)
-        candidate, version = _candidate(project, build, run, folder, database, report)
+        candidate, version = _candidate(project, definition, build, run, folder, database, report)
+        last = _before(archive, live)
         checks = validate(
             candidate,
-            _before(archive, live),
+            last,
             definition.publication,
             definition.reasons,
             lambda done, of: report("validate", done, of),
         )
-        version = msgspec.structs.replace(version, checks=checks)
+        figures = {**version.figures, "inputs_changed": _differing(candidate, last)}
+        version = msgspec.structs.replace(
+            version, checks=checks, figures=figures, serial=following(archive, store)
+        )
         failed = [check.name for check in checks if not check.passed]
         name = live.name if live else None
         if set(failed) - set(allow):
@@ -141,13 +146,20 @@ def _announce(
 ) -> float:
     """Make a version complete, then live; the us that the move of the pointer took."""
     intent.begin(home, Intent("publish", version.name, before))
-    archive.keep(version, candidate.parts, candidate.sketches)
-    kept = archive.parts(version.name)
-    store.load(version, kept, lambda done, of: report("load the scores", done, of))
-    began = time.perf_counter_ns()
-    store.point(version.name)
-    took = (time.perf_counter_ns() - began) / 1e3
-    store.sync()
+    try:
+        archive.keep(version, candidate.parts, candidate.sketches)
+        kept = archive.parts(version.name)
+        store.load(version, kept, lambda done, of: report("load the scores", done, of))
+        if isinstance(store, Verifiable):
+            store.verify(version.name)
+        began = time.perf_counter_ns()
+        store.point(version.name)
+        took = (time.perf_counter_ns() - began) / 1e3
+        store.sync()
+    except BaseException:
+        with suppress(OSError, EngineError):  # then the next command does it
+            intent.settle(home, store)
+        raise
     intent.end(home)
     report("announce", 1, 1)
     return took
@@ -169,7 +181,13 @@ def _check(build: Build, run: Run, allow: Sequence[str]) -> None:
 
 
 def _candidate(
-    project: Project, build: Build, run: Run, folder: Path, database: Database, report: Report
+    project: Project,
+    definition: Definition,
+    build: Build,
+    run: Run,
+    folder: Path,
+    database: Database,
+    report: Report,
 ) -> tuple[Candidate, Version]:
     """What is to be checked, and the record that it will have."""
     files = parts(folder)
@@ -184,6 +202,7 @@ def _candidate(
         parts=files,
         measured=measured,
         sketches=_sketches(files),
+        trained=sketches(build.folder),
         decisions=loaded.cuts.names,
         codes=len(loaded.codes),
         sha256=sha256,
@@ -191,11 +210,18 @@ def _candidate(
         rounding=ROUNDING if kinds.kind(loaded.model) in ROUNDED else 0.0,
         database=database,
     )
-    return candidate, _version(project, candidate, loaded)
+    return candidate, _version(project, definition, candidate, loaded)
 
 
-def _version(project: Project, candidate: Candidate, loaded: Loaded) -> Version:
+def _version(
+    project: Project, definition: Definition, candidate: Candidate, loaded: Loaded
+) -> Version:
     run, measured = candidate.run, candidate.measured
+
+    def average(rows: int, mean: float) -> Average:
+        decided = loaded.cuts.names[int(loaded.cuts.decide(np.array([mean]))[0])]
+        return Average(rows, mean, definition.cold or decided)
+
     return Version(
         name=run.name,
         system=project.answers.system.name,
@@ -206,20 +232,17 @@ def _version(project: Project, candidate: Candidate, loaded: Loaded) -> Version:
         key=run.key,
         decisions=loaded.cuts.names,
         codes=loaded.codes,
-        overall=_average(measured.rows, measured.mean or 0.0, loaded.cuts),
+        overall=average(measured.rows, measured.mean or 0.0),
         segments={
-            segment: _average(rows, mean, loaded.cuts)
-            for segment, (rows, mean) in measured.segments.items()
+            segment: average(rows, mean) for segment, (rows, mean) in measured.segments.items()
         },
         figures=_figures(measured, loaded.cuts),
         data=run.data,
         delta_of=run.delta_of,
         sha256=dict(candidate.sha256),
+        segment=definition.segment,
+        cold=definition.cold,
     )
-
-
-def _average(rows: int, mean: float, names: Cuts) -> Average:
-    return Average(rows, mean, names.names[int(names.decide(np.array([mean]))[0])])
 
 
 def _figures(measured: Measured, names: Cuts) -> dict[str, Any]:
@@ -234,6 +257,13 @@ def _figures(measured: Measured, names: Cuts) -> dict[str, Any]:
         "decisions": dict(zip(names.names, shares, strict=True)),
         "log_odds": msgspec.json.decode(msgspec.json.encode(measured.scores)),
     }
+
+
+def _differing(candidate: Candidate, before: Before | None) -> float | None:
+    """The share of keys whose inputs are others than in the last version; None: unknown."""
+    if before is None or not before.parts or before.version.build != candidate.run.build:
+        return None
+    return measuring.differing(candidate.database, candidate.parts, before.parts)
 
 
 def _sketches(files: Sequence[Path]) -> dict[str, Sketch]:

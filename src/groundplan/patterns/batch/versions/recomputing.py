@@ -51,18 +51,12 @@ class Recomputing:
         }
 
     def _scored(self, row: Floats) -> dict[str, Any]:
-        loaded, alone = self.loaded, row[np.newaxis]
-        score = loaded.model.score(row)
-        decision = int(loaded.cuts.decide(np.array([score]))[0])
-        reasons: list[int] = []
-        if loaded.coded is not None and loaded.needs[decision]:
-            added = loaded.explainer.row(row).contributions
-            reasons = loaded.coded.choose(added[np.newaxis])[0].tolist()
+        score, decision, reasons = self.loaded.alone(row)
         return {
             "score": score,
             "decision": decision,
             "reasons": reasons,
-            "inputs": int(fingerprints(alone)[0]),
+            "inputs": int(fingerprints(row[np.newaxis])[0]),
         }
 
     def _raw(self, keys: Sequence[Any]) -> tuple[pa.Table, dict[str, pa.Table]]:

@@ -1,14 +1,23 @@
 """Which versions there are, which came before the live one, and which may go."""
 
-from groundplan.errors import EngineError
+from groundplan.errors import BuildError, EngineError
 from groundplan.patterns.batch.archive import Archive
 from groundplan.scores.store import ScoreStore
 from groundplan.scores.version import Version
 
 
 def complete(archive: Archive, store: ScoreStore) -> tuple[str, ...]:
-    """The names of all complete versions, the oldest first."""
-    return tuple(sorted({*archive.names(), *(version.name for version in store.versions())}))
+    """The names of all complete versions, as they were published, the oldest first.
+
+    Not by name: a clock that was set back names a later version before an earlier one.
+    """
+    order = {name: (0, name) for name in archive.names()} | _orders(archive, store)
+    return tuple(sorted(order, key=order.__getitem__))
+
+
+def following(archive: Archive, store: ScoreStore) -> int:
+    """The serial of the version that is published next."""
+    return 1 + max((serial for serial, _ in _orders(archive, store).values()), default=0)
 
 
 def current(archive: Archive, store: ScoreStore) -> Version | None:
@@ -20,15 +29,16 @@ def current(archive: Archive, store: ScoreStore) -> Version | None:
     try:
         return store.live()
     except EngineError:
-        names = [name for name in archive.names() if not archive.withdrawn(name)]
+        kept = [name for name in complete(archive, store) if archive.has(name)]
+        names = [name for name in kept if not archive.withdrawn(name)]
         return archive.read(names[-1]) if names else None
 
 
 def previous(archive: Archive, store: ScoreStore, live: str) -> str | None:
     """The newest version before the live one that nobody rolled back from; None without one."""
-    older = [
-        name for name in complete(archive, store) if name < live and not archive.withdrawn(name)
-    ]
+    names = complete(archive, store)
+    before = names[: names.index(live)] if live in names else names
+    older = [name for name in before if not archive.withdrawn(name)]
     return older[-1] if older else None
 
 
@@ -43,3 +53,15 @@ def retain(archive: Archive, store: ScoreStore, keep: int, live: str) -> tuple[s
             store.drop(name)
         archive.drop(name)
     return gone
+
+
+def _orders(archive: Archive, store: ScoreStore) -> dict[str, tuple[int, str]]:
+    """What versions sort by, of all whose record can be read."""
+    found = {version.name: version.order for version in store.versions()}
+    for name in archive.names():
+        if name not in found:
+            try:
+                found[name] = archive.read(name).order
+            except BuildError:
+                continue
+    return found

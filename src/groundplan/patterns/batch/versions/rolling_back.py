@@ -6,7 +6,7 @@ from contextlib import closing
 
 from msgspec import Struct
 
-from groundplan.errors import InputError
+from groundplan.errors import EngineError, InputError
 from groundplan.patterns.batch.archive import Archive
 from groundplan.patterns.batch.stores import open_store
 from groundplan.patterns.batch.versions import intent
@@ -15,7 +15,7 @@ from groundplan.patterns.batch.versions.retention import complete, current, prev
 from groundplan.project import Project
 from groundplan.rollout import channels
 from groundplan.rollout.builds import Build
-from groundplan.scores.store import ScoreStore
+from groundplan.scores.store import ScoreStore, Verifiable
 from groundplan.scores.version import Version
 
 
@@ -110,22 +110,25 @@ def rollback(project: Project, to: str | None = None, wait: float = intent.WAIT)
 def listed(project: Project) -> tuple[Listed, ...]:
     """The complete versions, the newest first."""
     archive, now = Archive(project.home), time.time_ns() // 1_000
+    meant = intent.pending(project.home)
+    coming = meant.to if meant is not None and meant.what == "publish" else None
     with closing(open_store(project)) as store:
-        live = store.live()
+        live = store.pointed()
         found = {version.name: version for version in store.versions()}
     found |= {name: archive.read(name) for name in archive.names() if name not in found}
     return tuple(
         Listed(
             name=version.name,
             as_of=version.as_of,
-            age=now - version.as_of,
+            age=max(0, now - version.as_of),
             rows=version.rows,
             build=version.build,
             mean=version.overall.score,
-            live=live is not None and version.name == live.name,
+            live=version.name == live,
             withdrawn=archive.withdrawn(version.name),
         )
-        for version in sorted(found.values(), key=lambda each: each.name, reverse=True)
+        for version in sorted(found.values(), key=lambda each: each.order, reverse=True)
+        if version.name == live or version.name != coming
     )
 
 
@@ -146,8 +149,21 @@ def _target(archive: Archive, store: ScoreStore, live: Version, to: str | None) 
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
         raise InputError("version", f"there is no complete version {name!r}: {hint}")
     for version in store.versions():
-        if version.name == name:
+        if version.name == name and _whole(store, name):
             return version
-    version = archive.read(name)  # the answers named another store meanwhile
+    version = archive.read(name)  # another store was named meanwhile, or its file is damaged
     store.load(version, archive.parts(name))
+    if not _whole(store, name):
+        raise EngineError(f"{name} is damaged again once it is written: look after the disk")
     return version
+
+
+def _whole(store: ScoreStore, name: str) -> bool:
+    """Whether every byte of a version is as it was written, where the store can tell."""
+    if not isinstance(store, Verifiable):
+        return True
+    try:
+        store.verify(name)
+    except EngineError:
+        return False
+    return True

@@ -33,9 +33,10 @@ def turn(path: Path, what: str, wait: float) -> Iterator[None]:
         while not _taken(file):
             if time.monotonic() >= end:
                 holder = os.pread(file, 200, 0).decode(errors="replace").strip()
+                long = f" for more than {wait:g} s" if wait else ""
                 raise EngineError(
-                    f"{path} is held by another process ({holder or 'unknown'}) for more than "
-                    f"{wait:g} s: wait until it is done, or end it, and try again"
+                    f"{path} is held by another process ({holder or 'unknown'}){long}: wait until "
+                    "it is done, or end it, and try again"
                 )
             time.sleep(_LOOK)
         os.ftruncate(file, 0)

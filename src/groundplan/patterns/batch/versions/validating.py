@@ -1,7 +1,7 @@
 """What a version has to show before it is announced: every check runs, and says what it found."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -18,6 +18,13 @@ JUDGED: Final = ("rows", "coverage", "nulls", "drift", "churn")
 """The checks that compare with a limit, which a person may overrule; the others find errors."""
 
 FIRST: Final = "the first version: nothing to compare with"
+
+MOVED: Final = 0.1
+"""The population stability index from which it is told what moved."""
+
+UNTRAINED: Final = 0.5
+"""How far a feature's share of missing values may be above that of the rows that trained the
+model: of a first version it is asked whether a source was read at all."""
 
 _MOST: Final = 3
 """Features that are named as the reason of a drift, and keys as examples."""
@@ -56,6 +63,8 @@ class Candidate:
         rounding: how far a score may be from that of its row alone; 0 where it is the same to
             the bit.
         database: reads the parts.
+        trained: how the features were distributed in the rows that trained the model; empty where
+            the build does not say.
     """
 
     run: Run
@@ -68,6 +77,7 @@ class Candidate:
     recompute: Recompute
     rounding: float
     database: Database
+    trained: Mapping[str, Sketch] = field(default_factory=dict)
 
 
 class _Found(NamedTuple):
@@ -152,39 +162,45 @@ def _range(candidate: Candidate) -> _Found:
 
 
 def _nulls(candidate: Candidate, before: Before | None, limits: Publication) -> _Found:
-    limit = f"a feature's share of missing values rises by at most {_share(limits.nulls)}"
+    # Nothing was live before, or nobody knows of it: the model expects what it was trained on,
+    # though other people, at another time.
+    last = before.sketches if before is not None else {}
+    known, whose = (last, "the last version") if last else (candidate.trained, "training")
+    most = limits.nulls if last else max(limits.nulls, UNTRAINED)
+    limit = f"a feature's share of missing values rises by at most {_share(most)}"
     after = candidate.sketches
     if not after:
         return _Found(False, "the parts say nothing of the features: score again", limit)
-    if before is None or not before.sketches:
-        most = sorted(after, key=lambda name: -after[name].share_missing)[:1]
-        says = "".join(f"most missing: {_missing(name, after[name])}; " for name in most)
+    if not known:
+        blank = sorted(after, key=lambda name: -after[name].share_missing)[:1]
+        says = "".join(f"most missing: {_missing(name, after[name])}; " for name in blank)
         return _Found(True, says + (FIRST if before is None else _unknown(before)), limit)
-    lost = [name for name in before.sketches if name not in after]
+    lost = [name for name in known if name not in after]
     rises = {
-        name: after[name].share_missing - before.sketches[name].share_missing
+        name: after[name].share_missing - known[name].share_missing
         for name in after
-        if name in before.sketches
+        if name in known
     }
     if not rises:
-        return _Found(True, "other features than in the last version: not compared", limit)
+        return _Found(True, f"other features than in {whose}: not compared", limit)
     worst = max(rises, key=lambda name: rises[name])
-    over = [name for name in sorted(rises, key=lambda n: -rises[n]) if rises[name] > limits.nulls]
+    over = [name for name in sorted(rises, key=lambda n: -rises[n]) if rises[name] > most]
     named = "; ".join(
-        f"{_missing(name, after[name])}, was {before.sketches[name].share_missing:.2%}"
+        f"{_missing(name, after[name])}, was {known[name].share_missing:.2%} in {whose}"
         for name in over[:_MOST] or [worst]
     )
     if rises[worst] <= 0:
-        named = "no feature has a larger share of missing values than in the last version"
+        named = f"no feature has a larger share of missing values than in {whose}"
     more = f" ({len(over)} features rise further than that)" if len(over) > _MOST else ""
-    gone = f"; {len(lost)} features of the last version are not here" if lost else ""
+    gone = f"; {len(lost)} features of {whose} are not here" if lost else ""
     return _Found(not over, f"{named}{more}{gone}", limit)
 
 
 def _drift(candidate: Candidate, before: Before | None, limits: Publication) -> _Found:
     limit = f"population stability index of the scores at most {limits.drift:g}"
     if before is None:
-        return _Found(True, FIRST, limit)
+        far = _moved(candidate.trained, candidate.sketches, MOVED, " since training")
+        return _Found(True, FIRST + far, limit)
     if before.scores is None or not before.scores.rows or not candidate.measured.rows:
         return _Found(True, _unknown(before), limit)
     after = candidate.measured.scores
@@ -193,26 +209,32 @@ def _drift(candidate: Candidate, before: Before | None, limits: Publication) -> 
     says = f"index {show(index)}"
     if likely > limits.drift:
         limit += f", or {likely:.3f}, which so few rows reach by chance"
-    if index >= 0.1:
+    if index >= MOVED:
         says += _why(candidate, before)
     return _Found(index <= max(limits.drift, likely), says, limit)
 
 
 def _why(candidate: Candidate, before: Before) -> str:
     """What moved: the model, the features, and with them the decisions."""
-    said = []
+    told = ""
     if candidate.run.build != before.version.build:
-        said.append(f"another build scored ({before.version.build} before)")
-    features = moved(before.sketches, candidate.sketches)[:_MOST]
-    if features:
-        named = ", ".join(f"{name} {index:.3f}" for name, index in features)
-        said.append(f"the features that moved most: {named}")
+        told = f"; another build scored ({before.version.build} before)"
+    told += _moved(before.sketches, candidate.sketches)
     old = before.version.figures.get("decisions", {})
     rows = max(candidate.measured.rows, 1)
     for name, count in zip(candidate.decisions, candidate.measured.decisions, strict=True):
         if name in old:
-            said.append(f"{name} {old[name]:.2%} before, {count / rows:.2%} now")
-    return "".join(f"; {each}" for each in said)
+            told += f"; {name} {old[name]:.2%} before, {count / rows:.2%} now"
+    return told
+
+
+def _moved(
+    before: Mapping[str, Sketch], after: Mapping[str, Sketch], least: float = 0.0, since: str = ""
+) -> str:
+    """The features that moved most, of those whose index is not below the least."""
+    features = [each for each in moved(before, after) if each[1] >= least][:_MOST]
+    named = ", ".join(f"{name} {index:.3f}" for name, index in features)
+    return f"; the features that moved most{since}: {named}" if features else ""
 
 
 def _churn(candidate: Candidate, before: Before | None, limits: Publication) -> _Found:

@@ -181,8 +181,9 @@ def _fairness(report: Mapping[str, Any]) -> str:
         "How decisions and errors spread over groups. A true positive rate is the share of a "
         "group's positives that is acted on; a group is calibrated where its mean score is its "
         "share of positives. The four-fifths rule (29 CFR 1607.4(D)) looks at the ratio of the "
-        "lowest to the highest share of the decision that people want; equal opportunity (Hardt et "
-        "al., 2016) at the difference of true positive rates. Groups marked <i>few</i> have under "
+        f"lowest to the highest share of the decision that people want, {_wanted(report)}; equal "
+        "opportunity (Hardt et al., 2016) at the difference of true positive rates. Groups marked "
+        "<i>few</i> have under "
         f"30 rows of a class and are not compared. {_INTERVALS}."
     )
     body = "".join(
@@ -190,6 +191,15 @@ def _fairness(report: Mapping[str, Any]) -> str:
         for told in report["fairness"]
     )
     return _section("Whom it treats how", said, body, plain=False)
+
+
+def _wanted(report: Mapping[str, Any]) -> str:
+    """Which decision the four-fifths rule is held to."""
+    ratios = [ratio for told in report["fairness"] for ratio in told["ratios"]]
+    held = [ratio["decision"] for ratio in ratios if ratio["under"] is not None]
+    if not held:
+        return "which `favourable` in system.py may name"
+    return f"here <b>{tables.shown(held[0])}</b>, and is flagged for that one alone"
 
 
 def _origin(manifest: Manifest) -> str:

@@ -108,6 +108,15 @@ def codes(report: Mapping[str, Any]) -> str:
     return table(heads, rows)
 
 
+UNDER: Final = {
+    "surely": "below four fifths, as is the whole interval",
+    "maybe": "below four fifths, though its interval reaches above",
+    "no": "",
+    None: "",
+}
+"""What is said of the ratio of the decision that people want, and of no other."""
+
+
 def fairness(told: Mapping[str, Any]) -> str:
     """The table of one attribute, and how uneven it is."""
     heads = [
@@ -142,7 +151,8 @@ def _uneven(told: Mapping[str, Any]) -> str:
         return '<p class="note">Too few rows to compare groups.</p>'
     lines = []
     for ratio in told["ratios"]:
-        flag = ' <span class="flag">below four fifths</span>' if ratio["under"] else ""
+        said = UNDER[ratio["under"]]
+        flag = f' <span class="flag">{said}</span>' if said else ""
         ends = f"{escape(ratio['lowest'])} against {escape(ratio['highest'])}"
         lines.append(
             f"<li><b>{shown(ratio['decision'])}</b> {ends}: "
