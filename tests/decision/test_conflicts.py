@@ -147,7 +147,7 @@ def test_no_completion_resolves_a_conflict(
         other = msgspec.structs.replace(data.draw(random_answers()), engines=answers.engines)
         for key in conflict.answers:
             other = changed(other, key, value_of(answers, key))
-        assert first_left(other, costs) is None
+        assert not possible(other) or first_left(other, costs) is None
 
 
 @given(random_answers(), COSTS)

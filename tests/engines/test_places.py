@@ -1,5 +1,6 @@
 """Places: whatever a place is, the rows come in the declared types, or an error says which not."""
 
+import re
 from pathlib import Path
 
 import duckdb
@@ -228,3 +229,32 @@ def test_a_sink_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
             places.write(connection, "SELECT 1", tmp_path / "out.xls")
     assert pq.read_table(place).to_pydict() == {"a": [1]}
     assert [each.name for each in tmp_path.iterdir()] == ["out.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("k,x\nJosé,1\n".encode("latin-1"), "line 2 is not UTF-8: `iconv"),
+        ("k,x\nJosé,1\n".encode("utf-16"), "line 1 is not UTF-8: `iconv"),
+        (b"k,x\n" + b"1,2\n" * 30_000 + b"1,2,3\n", "line 30002: Expected Number of Columns: 2"),
+    ],
+    ids=["latin-1", "utf-16", "more fields"],
+)
+def test_a_csv_that_cannot_be_read_says_where(tmp_path: Path, content: bytes, says: str) -> None:
+    """The line, what is wrong with it, and for another encoding what to do."""
+    file = tmp_path / "rows.csv"
+    file.write_bytes(content)
+    connection = duckdb.connect()
+    with pytest.raises(InputError, match=re.escape(f"rows.csv cannot be read: {says}")):
+        places.count(connection, places.opened(connection, file, "rows"))
+
+
+def test_no_line_of_a_csv_is_taken_for_a_preamble(tmp_path: Path) -> None:
+    """Neither what stands before a row with more fields, nor what begins with a comment's mark."""
+    file = tmp_path / "rows.csv"
+    for text, rows in (("a,b\n1,2\n3,4,5,6\n", 2), ("a,b\n#1,2\n#3,4\n", 2)):
+        file.write_text(text)
+        connection = duckdb.connect()
+        found = places.opened(connection, file, "rows")
+        assert places.count(connection, found) == rows
+        assert next(iter(found.columns)).startswith("a")

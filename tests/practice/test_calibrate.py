@@ -284,15 +284,27 @@ def test_comparing_shows_what_is_there(run: Any, monkeypatch: pytest.MonkeyPatch
     assert "decisions use that table" in run(command, "--compare").stdout
 
 
+HEEDS = """
+import signal
+from groundplan.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main(prog_name="groundplan")
+"""
+"""The command line, also where the tests run in the background, which ignores Ctrl-C."""
+
+
 def test_one_measures_at_a_time_and_a_stopped_one_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second one is refused before it disturbs; Ctrl-C ends the first, and no row is written."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    calibrating = [sys.executable, "-m", "groundplan", "calibrate", "--seconds", "0.01"]
+    calibrating = [sys.executable, "-c", HEEDS, "calibrate", "--seconds", "0.01"]
     rows = ("--only", "json_in", "--only", "text_match")
     with subprocess.Popen(
-        [*calibrating, *rows], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*calibrating, *rows],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stderr is not None
         for line in process.stderr:  # the first group is done, and the second takes seconds

@@ -68,6 +68,10 @@ def _print(project: Project, found: dict[str, Any]) -> None:
         pairs = len(found["flips"]) - len(single)
         if single:
             table(out, ("answer", "from", "to", "decides"), [_change(flip) for flip in single])
+            if any(flip["answer"] == "latency.p99" for flip in single):
+                out.print(
+                    "a p99 here is the work alone: `groundplan plan` adds waiting at the peak"
+                )
         else:
             out.print("no single answer")
         if pairs:

@@ -234,7 +234,7 @@ def _field(text: str, allowed: _Range) -> tuple[int, ...]:
 def _value(text: str, item: str, allowed: _Range) -> int:
     if text in allowed.names:
         return allowed.names.index(text) + allowed.least
-    if not text.isdigit() or len(text) > 2 or not allowed.least <= int(text) <= allowed.most:
+    if not text.isdecimal() or len(text) > 2 or not allowed.least <= int(text) <= allowed.most:
         raise _wrong(item, allowed)
     return int(text)
 

@@ -347,7 +347,7 @@ def _choice(kind: Kind, text: str) -> str | None:
     assert isinstance(kind, Choice)
     if text in kind.words:
         return text
-    if text.isdigit() and 1 <= int(text) <= len(kind.words):
+    if text.isdecimal() and 1 <= int(text) <= len(kind.words):
         return kind.words[int(text) - 1]
     meant = [word for word in kind.words if text in _MEANT.get(word, ())]
     meant = meant or [word for word in kind.words if len(text) > 1 and word.startswith(text)]

@@ -45,7 +45,9 @@ def scan(pattern: str, named: str) -> tuple[str, bool]:
     if ending.endswith(_CSV):
         tabs = ", delim='\\t'" if ".tsv" in ending else ""
         # As texts: DuckDB would guess types from the first rows, and drop zeros of an identifier.
-        return f"read_csv({quoted(pattern)}, header=true, all_varchar=true{tabs})", True
+        # Every line is a row: it would take lines before one with more fields for a preamble.
+        told = f"header=true, all_varchar=true, skip=0, comment=''{tabs}"
+        return f"read_csv({quoted(pattern)}, {told})", True
     raise InputError(
         "",
         f"{shown(named)}: its name does not say what it is; it may end with "

@@ -32,7 +32,7 @@ def table(connection: duckdb.DuckDBPyConnection, place: str) -> str:
     where = where.removeprefix("file:")
     if where.startswith("//"):
         where = "/" + where.lstrip("/")
-    if asked and not asked[1].isdigit():
+    if asked and not asked[1].isdecimal():
         raise InputError("", f"{shown(place)}: a snapshot is a number, such as ?snapshot=42")
     if scheme_of(where) in FILES:
         reach(connection, where)

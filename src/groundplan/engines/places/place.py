@@ -1,5 +1,6 @@
 """A place as it is written: its scheme, its absolute form, and what people may see of it."""
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -56,9 +57,21 @@ def shown(place: Place) -> str:
     return _hushed(text)
 
 
+_CSV_ERROR: Final = re.compile(
+    r"Invalid Input Error: CSV Error on Line: (?P<line>\d+)\n(?:Original Line:.*\n)?(?P<why>.+)"
+)
+
+
 def said(error: BaseException) -> str:
-    """The first line of an error, without a password that it quotes."""
+    """What is wrong, in a line, without a password that an error quotes."""
     text = str(error).strip()
+    if isinstance(error, OSError) and error.errno is not None:
+        return os.strerror(error.errno)
+    if found := _CSV_ERROR.match(text):
+        line = found["line"]
+        if "not utf-8" in text:
+            return f"line {line} is not UTF-8: `iconv -f LATIN1 -t UTF-8` writes a file that is"
+        return f"line {line}: {found['why']}"
     return _hushed(text.splitlines()[0]) if text else type(error).__name__
 
 
