@@ -1,10 +1,11 @@
 """The decision in one sentence, the four patterns side by side, and the way out of a conflict."""
 
+import math
 from collections.abc import Iterable
 from typing import Any, Final
 
 from groundplan.constraints import FIELDS
-from groundplan.constraints.kind import Duration, Rate
+from groundplan.constraints.kind import Count, Duration, Rate
 from groundplan.decision import PATTERNS, Conflict, Decision, Flip, WayOut
 from groundplan.decision.case import shown
 from groundplan.decision.patterns import Pattern
@@ -56,7 +57,7 @@ def verdict(dossier: Dossier) -> Html:
 
 
 def _turns(dossier: Dossier) -> Html:
-    """The first changes that would flip the decision: those to another pattern, then the others."""
+    """The first changes that would flip the decision: to another pattern first, and the nearest."""
     alone = [flip for flip in dossier.flips if len(flip.answers) == 1]
     told = sorted(alone or dossier.flips, key=_telling)[:_MOST]
     if not told:
@@ -74,8 +75,18 @@ def _turns(dossier: Dossier) -> Html:
     )
 
 
-def _telling(flip: Flip) -> tuple[bool, bool]:
-    return "system.output" in flip.answers, flip.pattern is None
+def _telling(flip: Flip) -> tuple[bool, bool, float]:
+    return "system.output" in flip.answers, flip.pattern is None, _far(flip)
+
+
+def _far(flip: Flip) -> float:
+    """How many times as much or as little a number has to become; a word is near."""
+    times = 1.0
+    for old, new in zip(flip.before, flip.after, strict=True):
+        if isinstance(new, int) and not isinstance(new, bool):
+            low, high = sorted((old or 0, new))
+            times = max(times, high / low if low > 0 else math.inf)
+    return times
 
 
 def _shape(decision: Decision) -> str:
@@ -199,7 +210,7 @@ def change(keys: tuple[str, ...], before: tuple[Any, ...], after: tuple[Any, ...
         join(
             tag("code", key),
             " ",
-            tag("span", _value(key, old), class_="soft"),
+            tag("span", _spoken(key, old), class_="soft"),
             " → ",
             _bound(key, old, new),
         )
@@ -228,9 +239,14 @@ def _value(key: str, value: Any) -> str:
     return written(shown(key, value))
 
 
+def _spoken(key: str, value: Any) -> str:
+    """The same, for people: 4,967 rather than 4_967."""
+    return f"{value:,}" if isinstance(FIELDS[key].kind, Count) and value else _value(key, value)
+
+
 def _bound(key: str, old: Any, new: Any) -> Html:
     """The nearest value that changes the decision is the bound of all beyond it."""
-    text = _value(key, new)
+    text = _spoken(key, new)
     numbers = all(isinstance(one, int) and not isinstance(one, bool) for one in (old, new))
     if not numbers:
         return tag("b", text)
@@ -240,7 +256,9 @@ def _bound(key: str, old: Any, new: Any) -> Html:
         text = show(_short(new, up=new > old))
         if new < old and (new + 1) % SECOND == 0 and isinstance(kind, Duration):
             return tag("b", f"under {show_duration(new + 1)}")
-    exact = _value(key, new)
+    elif isinstance(kind, Count):
+        text = f"{_short(new, up=new > old):,}"
+    exact = _spoken(key, new)
     said = f"{text} or less" if new < old else f"{text} or more"
     return tag("b", said, title=None if text == exact else f"exactly {exact}")
 
