@@ -81,6 +81,7 @@ SAID: dict[str, dict[str, Any]] = {
         "~500": 500,
     },
     "labels.positive_rate": {
+        "1e-05": 0.00001,
         "0.8%": 0.008,
         "1 percent": 0.01,
         "1 in 100": 0.01,

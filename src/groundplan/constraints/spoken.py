@@ -323,6 +323,8 @@ def _fraction(kind: Kind, text: str) -> float | None:
     if match := re.fullmatch(r"(.+?)\s*(?:in|of|out of|/)\s*(?:a\s+)?(.+)", text):
         one, whole = _amount(match[1]), _amount(match[2])
         return float(one / whole) if one is not None and whole else None
+    if re.fullmatch(r"\d+(?:\.\d*)?e[+-]?\d{1,3}", text):  # a small one as TOML writes it: 1e-05
+        return float(text) if float(text) <= 1 else None
     number = _amount(text)
     return None if number is None or number > 1 else float(number)
 
