@@ -1,7 +1,6 @@
 """The page, in a real browser: what it shows, what it decides, and who can read it."""
 
 import re
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +9,7 @@ import msgspec
 import pytest
 
 from answer_cases import changed, given_answers, value_of
-from browser import Browser, found
+from browser import Browser
 from groundplan.constraints import FIELDS, Answers
 from groundplan.constraints.kind import Count, Flag, Fraction
 from groundplan.decision import decide, flips
@@ -83,25 +82,6 @@ CASES: Final[dict[str, dict[str, Any]]] = {
 def dossiers() -> dict[str, Dossier]:
     """What is rendered."""
     return {name: draw_up(given_answers(**case)) for name, case in CASES.items()}
-
-
-@pytest.fixture(scope="module")
-def files(dossiers: dict[str, Dossier], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pages in a folder."""
-    folder = tmp_path_factory.mktemp("pages")
-    for name, dossier in dossiers.items():
-        (folder / f"{name}.html").write_text(page(dossier), encoding="utf-8")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """One browser for the module."""
-    binary = found()
-    if binary is None:
-        pytest.skip("no chromium on this machine: the page is not opened")
-    with Browser(binary, tmp_path_factory.mktemp("profile")) as opened:
-        yield opened
 
 
 class _Balanced(HTMLParser):

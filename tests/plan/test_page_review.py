@@ -1,7 +1,6 @@
 """The page in a design review: on one screen, on a phone, on paper, and while answers move."""
 
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from answer_cases import changed, given_answers
-from browser import Browser, found
+from browser import Browser
 from groundplan.cli import main
 from groundplan.constraints import FIELDS
 from groundplan.decision import conflicts, decide
@@ -26,25 +25,6 @@ READER: Final = (Path(__file__).parent / "reader.js").read_text(encoding="utf-8"
 def dossiers() -> dict[str, Dossier]:
     """A plan of each pattern, with prices."""
     return {kind: draw_up(given_answers(**case), prices=PRICES) for kind, case in KINDS.items()}
-
-
-@pytest.fixture(scope="module")
-def files(dossiers: dict[str, Dossier], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Their pages."""
-    folder = tmp_path_factory.mktemp("pages")
-    for name, dossier in dossiers.items():
-        (folder / f"{name}.html").write_text(page(dossier), encoding="utf-8")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """One browser for the module."""
-    binary = found()
-    if binary is None:
-        pytest.skip("no chromium on this machine: the page is not opened")
-    with Browser(binary, tmp_path_factory.mktemp("profile")) as opened:
-        yield opened
 
 
 def _pause(browser: Browser, milliseconds: int = 400) -> None:

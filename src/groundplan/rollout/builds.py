@@ -1,7 +1,6 @@
 """A build: an immutable folder with everything that serving needs, written all or nothing."""
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from msgspec import Struct
 
 from groundplan.constraints import Answers
 from groundplan.decision import Costs, reference_costs
+from groundplan.durable import synced
 from groundplan.errors import BuildError
 from groundplan.plan import Plan, draw
 
@@ -107,10 +107,10 @@ def write(home: Path, now: datetime, fill: Callable[[Path, str], Manifest]) -> B
         text = msgspec.json.format(msgspec.json.encode(complete), indent=1)
         (hidden / MANIFEST).write_bytes(text)
         for path in (hidden, *hidden.rglob("*")):  # the folder holds the names
-            _fsync(path)
+            synced(path)
         hidden.chmod(0o755)
         hidden.rename(builds / name)
-        _fsync(builds)
+        synced(builds)
     except BaseException:
         shutil.rmtree(hidden, ignore_errors=True)
         raise
@@ -120,11 +120,3 @@ def write(home: Path, now: datetime, fill: Callable[[Path, str], Manifest]) -> B
 def _sha256(file: Path) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _fsync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

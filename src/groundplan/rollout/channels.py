@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from groundplan.durable import synced
 from groundplan.errors import BuildError
 from groundplan.rollout.builds import Build
 
@@ -43,11 +44,7 @@ def prepare(home: Path, channel: str, name: str) -> Callable[[], None]:
 
 def settle(home: Path) -> None:
     """Have the channels on the disk as they stand."""
-    handle = os.open(home / "channels", os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    synced(home / "channels")
 
 
 def name(home: Path, channel: str) -> str | None:

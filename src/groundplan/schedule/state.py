@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from groundplan.durable import synced
 from groundplan.errors import EngineError
 
 FILE: Final = "state.json"
@@ -82,10 +83,6 @@ def write(home: Path, state: State) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         partial.replace(file)
-        folder = os.open(home, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # which holds the name
-        finally:
-            os.close(folder)
+        synced(home)
     except OSError as error:
         raise EngineError(f"{file} cannot be written ({error}): make room for it") from error

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from groundplan.durable import synced
 from groundplan.errors import BuildError
 from groundplan.monitoring.distribution import Sketch
 from groundplan.scores.version import Version
@@ -92,7 +93,7 @@ class Archive:
         """Mark a version as one that was rolled back from."""
         if self.has(name):
             (self.folder / name / WITHDRAWN).touch()
-            sync(self.folder / name)
+            synced(self.folder / name)
 
     def restore(self, name: str) -> None:
         """Take the mark away."""
@@ -120,11 +121,11 @@ class Archive:
         for file, record in records.items():
             (hidden / file).write_bytes(msgspec.json.encode(record))
         for file_ in hidden.iterdir():
-            sync(file_)
-        sync(hidden)
+            synced(file_)
+        synced(hidden)
         self._away(self.folder / name)
         hidden.rename(self.folder / name)
-        sync(self.folder)
+        synced(self.folder)
 
     def _away(self, folder: Path) -> None:
         """Hide a folder in one step, then take it apart."""
@@ -133,7 +134,7 @@ class Archive:
             if gone.exists():
                 shutil.rmtree(gone)
             folder.rename(gone)
-            sync(self.folder)
+            synced(self.folder)
             shutil.rmtree(gone)
 
 
@@ -145,15 +146,6 @@ def sketches(folder: Path) -> dict[str, Sketch]:
     """
     file = folder / SKETCHES
     return _decoded(file, dict[str, Sketch]) if file.is_file() else {}
-
-
-def sync(path: Path) -> None:
-    """Have a file or a folder on the disk before going on."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _linked(part: Path, to: Path) -> None:

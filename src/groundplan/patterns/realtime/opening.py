@@ -11,6 +11,7 @@ from groundplan.errors import BuildError
 from groundplan.features import EmbeddedStore, FeatureSet
 from groundplan.features.stream import Record
 from groundplan.monitoring.watch import Watch, command
+from groundplan.patterns.breaker import guard
 from groundplan.patterns.realtime.definition import Report, define
 from groundplan.patterns.realtime.joining import Joining
 from groundplan.patterns.realtime.outbox import Outbox
@@ -18,21 +19,13 @@ from groundplan.patterns.realtime.scoring import Scorer
 from groundplan.patterns.realtime.service import service
 from groundplan.patterns.realtime.state import begin, open_feed, open_store
 from groundplan.patterns.realtime.training import history
-from groundplan.plan import Plan
 from groundplan.project import Project
 from groundplan.rollout import channels
 from groundplan.rollout.builds import Build
-from groundplan.serving.breaker import Breaker
 from groundplan.serving.dead_letters import DeadLetters
 from groundplan.serving.http import Application
 from groundplan.serving.log import EVERYTHING, Log, Retention, Stored, Taken, lines
 from groundplan.serving.metrics import Metrics
-
-OPEN: Final = 250_000
-"""us for which an engine that does not answer is left alone at first."""
-
-LONGEST: Final = 1_000_000
-"""us for which it is left alone at most: one call a second costs nothing, and none waits long."""
 
 LEAST: Final = 0.005
 """Seconds that a store on a server is waited for at least."""
@@ -89,12 +82,12 @@ def serve(
         Outbox(home / "outbox"),
         DeadLetters(home / LETTERS),
         log,
-        breaker=None if isinstance(store, EmbeddedStore) else _breaker("features", plan, metrics),
+        breaker=None if isinstance(store, EmbeddedStore) else guard("features", plan, metrics),
         feed=None if space else open_feed(project, inputs, store, home, taken=taken, stored=stored),
         passing=bool(space),
         freshness=project.answers.freshness.features,
     )
-    scorer = Scorer(build, inputs, joining, log, project.find, _breaker("score", plan, metrics))
+    scorer = Scorer(build, inputs, joining, log, project.find, guard("score", plan, metrics))
     scorer.warm()
     watch = Watch(command(project.file, home))
     return service(scorer, metrics, watch), build.manifest.build
@@ -141,15 +134,3 @@ def past(
     main, *rest = history(build.folder, inputs)
     kept = {source.name: file for source, file in zip(inputs.sources[1:], rest, strict=True)}
     return inputs, main, {**kept, **others}
-
-
-def _breaker(stage: str, plan: Plan, metrics: Metrics) -> Breaker:
-    """Around the engine of a stage: what takes longer than the stage's budget is slow."""
-    return Breaker(
-        stage,
-        least=5,
-        slow_us=plan.stage(stage).budget,
-        open_us=OPEN,
-        most_us=LONGEST,
-        listener=metrics.breaker,
-    )

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from groundplan.durable import synced
 from groundplan.serving.log.journal import SUFFIX, abandoned, drafted, files, head, rows
 from groundplan.serving.log.retention import PARQUET, Retention, prune
 from groundplan.serving.log.row import Lookup, Prediction, Row, Stored, Taken, unpacked
@@ -159,16 +160,8 @@ def _convert(journal: Path, handle: int) -> None:
             stream.flush()
             os.fsync(stream.fileno())
             os.replace(draft, target)
-        _sync(journal.parent)
+        synced(journal.parent)
     journal.unlink()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def main(folder: str, options: str) -> None:

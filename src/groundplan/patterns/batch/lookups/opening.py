@@ -1,7 +1,6 @@
 """From a project to a server of its published scores."""
 
 from pathlib import Path
-from typing import Final
 
 from groundplan.errors import BuildError, EngineError
 from groundplan.patterns.batch.definition import Report, define
@@ -9,20 +8,14 @@ from groundplan.patterns.batch.lookups.answering import Answering
 from groundplan.patterns.batch.lookups.following import Following
 from groundplan.patterns.batch.lookups.service import service
 from groundplan.patterns.batch.stores import open_store
-from groundplan.plan import Plan, draw
+from groundplan.patterns.breaker import guard
+from groundplan.plan import draw
 from groundplan.project import Project
 from groundplan.rollout import channels
 from groundplan.scores.embedded import EmbeddedScores
-from groundplan.serving.breaker import Breaker
 from groundplan.serving.http import Application
 from groundplan.serving.log import EVERYTHING, Log, Retention
 from groundplan.serving.metrics import Metrics
-
-OPEN: Final = 250_000
-"""us for which a store that does not answer is left alone at first."""
-
-LONGEST: Final = 1_000_000
-"""us for which it is left alone at most: one call a second costs nothing, and none waits long."""
 
 
 def serve(
@@ -59,7 +52,7 @@ def serve(
         store,
         Log(home / "log", retention=retention),
         definition.segment,
-        _breaker(plan, metrics) if remote else None,
+        guard("lookup", plan, metrics) if remote else None,
     )
     following = Following(project, definition, answering, metrics)
     following.look()
@@ -83,15 +76,3 @@ def _build(project: Project, answering: Answering) -> str:
         answering.log.close()
         answering.store.close()
         raise
-
-
-def _breaker(plan: Plan, metrics: Metrics) -> Breaker:
-    """Around the store on another server: what takes longer than the stage's budget is slow."""
-    return Breaker(
-        "lookup",
-        least=5,
-        slow_us=plan.stage("lookup").budget,
-        open_us=OPEN,
-        most_us=LONGEST,
-        listener=metrics.breaker,
-    )

@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from groundplan.durable import synced
 from groundplan.engines import places
 from groundplan.errors import EngineError
 from groundplan.features import FeatureSet, Source
@@ -102,7 +103,7 @@ class _Work:
         try:
             if self._write(number, hidden, memory, threads):
                 hidden.replace(part)
-                _fsync(part.parent)
+                synced(part.parent)
         except (duckdb.Error, OSError) as error:
             self.stopped.set()
             raise EngineError(
@@ -140,7 +141,7 @@ class _Work:
         finally:
             if writer is not None:
                 writer.close()
-        _fsync(hidden)
+        synced(hidden)
         return True
 
     def _count(self, rows: int) -> None:
@@ -158,11 +159,3 @@ def _writer(file: Path, schema: pa.Schema) -> Any:
     return pq.ParquetWriter(
         file, schema, compression="zstd", use_dictionary=["decision", "segment"]
     )
-
-
-def _fsync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

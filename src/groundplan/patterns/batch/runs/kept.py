@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from groundplan import __version__
+from groundplan.durable import synced
 from groundplan.models.scorer import Floats
-from groundplan.patterns.batch.archive import sync
 from groundplan.patterns.batch.runs.engine import KEY, part_name
 from groundplan.patterns.batch.runs.run import FILE, Run, load
 from groundplan.patterns.batch.runs.traces import FEATURES, read
@@ -79,7 +79,7 @@ def keep(home: Path, run: Run, folder: Path) -> None:
         (folder / name).rename(hidden / name)
     (hidden / _MADE).write_bytes(_made_by())
     for file in hidden.rglob("*"):
-        sync(file)
+        synced(file)
     shutil.rmtree(there / run.name, ignore_errors=True)
     hidden.rename(there / run.name)
     for old in there.iterdir():

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
+from groundplan.durable import synced
 from groundplan.errors import BuildError
 
 FILE: Final = "run.json"
@@ -74,6 +75,7 @@ def save(run: Run, folder: Path) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     hidden.replace(folder / FILE)
+    synced(folder)
 
 
 def load(folder: Path) -> Run | None:

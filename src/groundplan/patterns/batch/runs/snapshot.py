@@ -1,6 +1,5 @@
 """The snapshot of a run: rows of any place as Parquet files, one for each partition of the keys."""
 
-import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -22,12 +21,6 @@ from groundplan.patterns.batch.runs.run import moment
 _HERE: Final = "@partition"
 _BATCH: Final = 48 << 20
 """Bytes of eight for each value of the rows that are dealt out at a time."""
-
-
-def partition_of(key: int | str, partitions: int) -> int:
-    """The partition of a key: what the statement computes for all."""
-    digest = hashlib.md5(str(key).encode(), usedforsecurity=False).hexdigest()
-    return int(digest[:DIGITS], 16) % partitions
 
 
 class Snapshots:

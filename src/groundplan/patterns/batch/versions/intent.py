@@ -15,8 +15,9 @@ from typing import Any, Final, Literal, Protocol, runtime_checkable
 import msgspec
 from msgspec import Struct
 
+from groundplan.durable import synced
 from groundplan.errors import InputError
-from groundplan.patterns.batch.archive import Archive, sync
+from groundplan.patterns.batch.archive import Archive
 from groundplan.patterns.batch.stores import open_store
 from groundplan.patterns.batch.versions.retention import complete
 from groundplan.patterns.batch.versions.turn import turn
@@ -55,15 +56,15 @@ def begin(home: Path, intent: Intent) -> None:
     """Write down what is about to happen."""
     hidden = home / f".{FILE}"
     hidden.write_bytes(msgspec.json.encode(intent))
-    sync(hidden)
+    synced(hidden)
     os.replace(hidden, home / FILE)
-    sync(home)
+    synced(home)
 
 
 def end(home: Path) -> None:
     """It has happened."""
     (home / FILE).unlink(missing_ok=True)
-    sync(home)
+    synced(home)
 
 
 def settle(home: Path, store: ScoreStore) -> Intent | None:
