@@ -6,7 +6,7 @@ EXTENSIONS := $(VENV)/duckdb-extensions
 DEMO ?= .groundplan/card-fraud
 DATA ?= $(wildcard ../shared/data/fraud_handbook/transactions.parquet)
 
-.PHONY: env demo test lint records clean
+.PHONY: env demo test fuzz lint records clean
 
 env: $(VENV)/.ready
 
@@ -29,6 +29,11 @@ lint: env
 test: lint $(EXTENSIONS)/.ready
 	$(BIN)/pytest -n 2 --dist loadfile
 	PYTHONPATH=$(EXTENSIONS) $(BIN)/pytest -n 2 --dist loadfile tests/engines/test_places*.py
+
+# The property tests with examples that no run before has seen: TESTS narrows them.
+TESTS ?= tests
+fuzz: env
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -n 2 --dist loadfile -m hypothesis $(TESTS)
 
 # Tables of databases, buckets and Iceberg are read by extensions of DuckDB, which are packages for
 # another release of it: that release and they are laid over the environment.

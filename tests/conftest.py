@@ -16,11 +16,12 @@ from hypothesis import HealthCheck, settings
 # The figures of whoever runs the tests decide nothing here, nor in the processes they start.
 os.environ["GROUNDPLAN_COSTS"] = "reference"
 
-# How long an example takes says more of what else a machine does than of what is tested.
-settings.register_profile(
-    "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
-)
-settings.load_profile("untimed")
+# How long an example takes says more of what else a machine does than of what is tested. The same
+# examples are drawn in each run, so that a change is judged by itself; `make fuzz` draws others.
+common = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.register_profile("same", common, derandomize=True)
+settings.register_profile("fuzz", common)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 def groundplan(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -356,6 +356,35 @@ def test_answers_of_other_definitions_are_left_out(inputs: FeatureSet, tmp_path:
     assert (report.rows, report.foreign, report.events, report.holds) == (1, 1, 1, True)
 
 
+def test_what_a_history_left_out_explains_an_answer_far_behind_it(tmp_path: Path) -> None:
+    """A history is loaded as far back as windows reach from its newest event, and the lateness: a
+    request that is older than that allows for, of an entity that has nothing newer, misses more.
+    """
+    events = Source("events", time="at", id="id", fields={"key": int}, lateness="5m")
+    inputs = features(
+        near=events.by("key").count("10m"), far=events.by("key").count("1h", current=True)
+    )
+
+    def event(number: int, minute: int, key: int) -> Event:
+        return Event(number, START + 60 * SECOND * minute, (key,))
+
+    history = [event(0, 1, 1), event(1, 40, 1), event(2, 90, 2)]
+    story = Story(inputs, tmp_path, history)
+    story.predict(event(3, 45, 1))
+    (answer,) = story.rows
+    assert isinstance(answer, Prediction)
+    assert answer.features == (1.0, 2.0)
+    found = story.compared()
+    assert found.report.holds
+    assert (_reports(found)["near"].equal, _reports(found)["far"].late) == (1, 1)
+    story.rows = [msgspec.structs.replace(answer, features=(0.0, 2.0))]
+    log = Log(tmp_path / "changed", inputs.names)
+    log.append(*story.rows)
+    log.close()
+    histories = {"events": [arrow(inputs, history)]}
+    assert not consistency.compare(inputs, histories, tmp_path / "changed", ("b",)).report.holds
+
+
 def test_an_order_that_nobody_knows_excuses(inputs: FeatureSet, tmp_path: Path) -> None:
     """Of two answers of two processes at the same time, either may have come first; of two that
     were apart, not.

@@ -90,7 +90,8 @@ def _selected(
         columns, _ = events.columns(inputs, dict.fromkeys(names), source=source)
         time = time_of(columns[ours.time.column])
         total, newest = events.one(exp.Count(this=exp.Star()), exp.Max(this=time))
-        cutoff = max(since, (newest or 0) - inputs.reach(source) - ours.lateness)
+        lateness = max(ours.lateness, inputs.source.lateness)
+        cutoff = max(since, (newest or 0) - inputs.reach(source) - lateness)
         identifier = exp.null() if ours.versioned else columns[ours.id].node
         query = (
             exp.select(

@@ -26,7 +26,9 @@ class Source:
             `decimal(places)`, and with `| None` where a value may be missing.
         labels: bools that become known later: name -> how much later, as a duration. A label
             that never arrives is False.
-        lateness: how far behind the newest event of an entity another may arrive.
+        lateness: how far behind the newest event of an entity another may arrive. One of an
+            entity that has nothing newer still counts when the source itself is further ahead, but
+            what only its windows would reach may be forgotten by then.
         id_type: int or str.
 
     Raises:

@@ -197,14 +197,18 @@ def _late(inputs: FeatureSet, past: Arrivals, chosen: Indices, differs: Bools) -
     examined = np.flatnonzero(differs.any(axis=1))[:EXAMINED]
     unexamined = int(differs.any(axis=1).sum()) - len(examined)
     # Of several processes it is not known what one had recorded within the time of another's
-    # answer: either order explains it.
+    # answer: either order explains it. Nor is it known when what may be forgotten was: as the
+    # history was loaded, by the answer, or not yet.
+    loaded = np.ones_like(served.arrival)
     for before in (served.arrival, served.first):
-        left = examined[(differs[examined] & ~late[examined]).any(axis=1)]
-        if before is served.first:
-            left = left[before[chosen[left]] < served.arrival[chosen[left]]]
-        picked = chosen[left]
-        then = known_then(inputs, past, served.row[picked], before[picked])
-        late[left] |= differs[left] & _same(served.values[picked], then)
+        for forgetting in (None, loaded, before):
+            left = examined[(differs[examined] & ~late[examined]).any(axis=1)]
+            if before is served.first:
+                left = left[before[chosen[left]] < served.arrival[chosen[left]]]
+            picked = chosen[left]
+            gone = None if forgetting is None else forgetting[picked]
+            then = known_then(inputs, past, served.row[picked], before[picked], gone)
+            late[left] |= differs[left] & _same(served.values[picked], then)
     return late, unexamined
 
 

@@ -19,6 +19,7 @@ from groundplan.features.fields import Kind
 from groundplan.features.moment import TimePart
 from groundplan.features.windows import EVER, Measure, Window
 from groundplan.monitoring.arrivals import Arrivals
+from groundplan.monitoring.lateness import forgotten
 from groundplan.monitoring.logged import Floats, Indices
 
 COPIES: Final = 1_000_000
@@ -31,7 +32,13 @@ _VERSION: Final = "groundplan_version"
 """The added key of a profile table, which tells the copies of its versions apart."""
 
 
-def known_then(inputs: FeatureSet, past: Arrivals, rows: Indices, arrival: Indices) -> Floats:
+def known_then(
+    inputs: FeatureSet,
+    past: Arrivals,
+    rows: Indices,
+    arrival: Indices,
+    forgetting: Indices | None = None,
+) -> Floats:
     """The features of answers by what had arrived before them.
 
     Args:
@@ -39,6 +46,8 @@ def known_then(inputs: FeatureSet, past: Arrivals, rows: Indices, arrival: Indic
         past: everything that happened.
         rows: int64[m], the places of their events.
         arrival: int64[m], what came before this place in the log was there.
+        forgetting: int64[m], what could be forgotten at this place in the log was; nothing was
+            where it is not given.
 
     Returns:
         float64[m, F], NaN where missing.
@@ -49,7 +58,7 @@ def known_then(inputs: FeatureSet, past: Arrivals, rows: Indices, arrival: Indic
     twin = _own_entities(inputs)
     with duckdb.connect(config={"threads": 2}) as connection:
         _register(connection, inputs, past)
-        for start, stop in _portions(connection, inputs, past, rows, arrival):
+        for start, stop in _portions(connection, inputs, past, rows, arrival, forgetting):
             tables = [_copied(connection, inputs, number) for number in range(len(inputs.sources))]
             own = tables[0].column("groundplan_answer").combine_chunks()
             others = {
@@ -130,8 +139,14 @@ def _portions(
     past: Arrivals,
     rows: Indices,
     arrival: Indices,
+    forgetting: Indices | None,
 ) -> Iterator[tuple[int, int]]:
     """Portions of the answers; for each, the tables `answers` and `matched_N` are made."""
+    floors: dict[int, Indices] = {}
+    if forgetting is not None:
+        for number, table in enumerate(past.tables):
+            known = table, past.arrival[number], past.beyond[number]
+            floors[number] = forgotten(inputs, number, *known, forgetting)
     start, step = 0, min(len(rows), 4_096)
     while start < len(rows):
         stop = min(start + step, len(rows))
@@ -141,13 +156,15 @@ def _portions(
                 "groundplan_row": pa.array(rows[start:stop]),
                 "groundplan_before": pa.array(arrival[start:stop]),
             }
+            | {f"groundplan_gone_{n}": pa.array(each[start:stop]) for n, each in floors.items()}
         )
         connection.register("asked", asked)
         connection.execute(
-            "CREATE OR REPLACE TEMP TABLE answers AS SELECT asked.groundplan_answer, "
-            "groundplan_before, events_0.* FROM asked JOIN events_0 USING (groundplan_row)"
+            "CREATE OR REPLACE TEMP TABLE answers AS SELECT asked.* EXCLUDE (groundplan_row), "
+            "events_0.* FROM asked JOIN events_0 USING (groundplan_row)"
         )
-        copies = [_match(connection, inputs, number) for number in range(len(inputs.sources))]
+        sources = range(len(inputs.sources))
+        copies = [_match(connection, inputs, number, number in floors) for number in sources]
         if max(copies) > COPIES and step > 1:
             step = max(1, step // 4)
             continue
@@ -155,7 +172,9 @@ def _portions(
         start = stop
 
 
-def _match(connection: duckdb.DuckDBPyConnection, inputs: FeatureSet, number: int) -> int:
+def _match(
+    connection: duckdb.DuckDBPyConnection, inputs: FeatureSet, number: int, forgets: bool
+) -> int:
     """Which events of a source each answer could see; returns how many pairs there are."""
     pairs = []
     for at, key in inputs.histories:
@@ -168,6 +187,8 @@ def _match(connection: duckdb.DuckDBPyConnection, inputs: FeatureSet, number: in
             if any(w.length == EVER for w in windows)
             else (f" AND e.groundplan_at > a.groundplan_at - {reach}")
         )
+        if forgets:
+            oldest += f" AND e.groundplan_at > a.groundplan_gone_{number}"
         for on in dict.fromkeys(window.on for window in windows):
             pairs.append(
                 "SELECT a.groundplan_answer, a.groundplan_before, e.groundplan_row "

@@ -1,13 +1,15 @@
-"""Which events came too late to count, by the rule of the online store."""
+"""Which events came too late to count and which are forgotten, by the online store's rules."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
-from groundplan.features import FeatureSet
+from groundplan.features import FeatureSet, Source
 from groundplan.monitoring.logged import Bools, Indices
+
+_NEVER: Final = np.iinfo(np.int64).min
 
 
 def lateness(
@@ -37,8 +39,7 @@ def lateness(
 
 def _lateness(inputs: FeatureSet, number: int, table: pa.Table, past: int) -> tuple[Bools, int]:
     source = inputs.sources[number]
-    column = table.column(source.time.column)
-    times = column.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy()
+    times = _times(source, table)
     keys = dict.fromkeys(key for at, key in inputs.histories if at == number)
     columns = [table.column(key).to_pylist() for key in keys]
     newest = [_newest(values, times[:past]) for values in columns]
@@ -58,6 +59,48 @@ def _lateness(inputs: FeatureSet, number: int, table: pa.Table, past: int) -> tu
         for known, values in zip(newest, columns, strict=True):
             known[values[row]] = max(time, known.get(values[row], -1))
     return lost, late
+
+
+def forgotten(
+    inputs: FeatureSet,
+    number: int,
+    table: pa.Table,
+    arrival: Indices,
+    beyond: Bools,
+    before: Indices,
+) -> Indices:
+    """The time of a source up to which its events may have been forgotten.
+
+    An event is kept until it lies behind the source's newest by as much as windows reach and the
+    lateness. An answer to an event that came later than the lateness allows for reads windows that
+    reach further back.
+
+    Args:
+        inputs: the definitions.
+        number: the source's position.
+        table: its events.
+        arrival: int64[n], the places in the log at which they came, 0 in a history.
+        beyond: bool[n], whether they came too late to count.
+        before: int64[m], places in the log.
+
+    Returns:
+        int64[m], us since 1970: what came before each place of an older or equal time may be gone.
+    """
+    source = inputs.sources[number]
+    kept = inputs.reach(number) + max(source.lateness, inputs.source.lateness)
+    counted = np.flatnonzero(~beyond)
+    if source.versioned or not len(counted):
+        return np.full(len(before), _NEVER)
+    order = counted[np.argsort(arrival[counted], kind="stable")]
+    newest = np.maximum.accumulate(_times(source, table)[order])
+    there = np.searchsorted(arrival[order], before, side="left")
+    return np.where(there, newest[there - 1] - kept, _NEVER)
+
+
+def _times(source: Source, table: pa.Table) -> Indices:
+    column = table.column(source.time.column)
+    times: Indices = column.cast(pa.timestamp("us")).cast(pa.int64()).to_numpy()
+    return times
 
 
 def _newest(values: list[Any], times: Indices) -> dict[Any, int]:
