@@ -52,8 +52,8 @@ PACKED = struct.Struct(f"<dB{TOP}h")
 """An answer as LMDB and the server keep it."""
 
 
-def version(name: str, rows: int, key: str) -> Version:
-    """The record of a version."""
+def version(name: str, rows: int, key: str, segments: int = 0) -> Version:
+    """The record of a version, with averages of so many segments."""
     return Version(
         name=name,
         system="lookups",
@@ -65,6 +65,7 @@ def version(name: str, rows: int, key: str) -> Version:
         decisions=DECISIONS,
         codes=CODES,
         overall=Average(rows, 0.5, "leave"),
+        segments={f"segment {n}": Average(100, n / segments, "leave") for n in range(segments)},
     )
 
 
@@ -334,7 +335,8 @@ def swaps(folder: Path, given: argparse.Namespace) -> None:
     for seed, name in enumerate(("v1", "v2")):
         parts = folder / name
         parts.mkdir()
-        store.load(version(name, given.swapped, "int"), write(parts, given.swapped, "int", seed))
+        record = version(name, given.swapped, "int", given.segments)
+        store.load(record, write(parts, given.swapped, "int", seed))
         store.point(name)
     fork = multiprocessing.get_context("fork")
     stop, answers = fork.Event(), fork.Queue()
@@ -412,6 +414,7 @@ def main() -> None:
     parser.add_argument("--floor", type=int, default=10_000_000, help="a dict of so many at most")
     parser.add_argument("--server", type=int, default=1_000_000, help="keys that the server has")
     parser.add_argument("--swapped", type=int, default=1_000_000, help="keys while versions swap")
+    parser.add_argument("--segments", type=int, default=0, help="averages that a version has")
     parser.add_argument("--readers", type=int, default=2)
     parser.add_argument("--moves", type=int, default=500)
     given = parser.parse_args()

@@ -24,6 +24,14 @@ _DURATIONS: Final = {
     "d": DAY,
     "w": WEEK,
 }
+# From two days, and from two minutes, on: 36 hours and 90 seconds are no days and no minutes.
+_USUAL: Final = (
+    ("d", DAY, 2 * DAY),
+    ("h", HOUR, HOUR),
+    ("m", MINUTE, 2 * MINUTE),
+    ("s", SECOND, SECOND),
+    ("ms", MILLISECOND, MILLISECOND),
+)
 _PERIODS: Final = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 _NANO: Final = 1_000_000_000
 _SIZES: Final = {
@@ -90,8 +98,27 @@ def show_duration(microseconds: float) -> str:
             return f"{microseconds // scale:.0f}{unit}"
     for unit, scale in (("s", SECOND), ("ms", MILLISECOND)):
         if microseconds >= scale:
-            return f"{_plain(microseconds / scale)}{unit}"
-    return f"{_plain(microseconds)}us"
+            return f"{_plain(microseconds / scale, 6)}{unit}"
+    return f"{_plain(microseconds, 6)}us"
+
+
+def show_about(microseconds: float) -> str:
+    """An estimate of a duration, in three figures: `803ms`, `9.56m`, `4.48h`."""
+    if microseconds == 0:
+        return "0s"
+    for unit, scale, least in _USUAL:
+        if microseconds >= least:
+            return f"{_plain(microseconds / scale, 3)}{unit}"
+    return f"{_plain(microseconds, 3)}us"
+
+
+def show_enough(microseconds: int) -> str:
+    """The same of a least value, in four figures, rounded up: what is said to be enough is."""
+    for unit, scale, least in _USUAL:
+        if microseconds >= least:
+            step = scale // 10 ** min(3, max(0, 4 - len(str(microseconds // scale))))
+            return f"{_plain(-(-microseconds // step) * step / scale, 4)}{unit}"
+    return f"{microseconds}us"
 
 
 def show_rate(nanohertz: int) -> str:
@@ -99,15 +126,15 @@ def show_rate(nanohertz: int) -> str:
     for unit, period in _PERIODS.items():
         number = round(nanohertz * (period // SECOND) / _NANO, 4)
         if number >= 1:
-            return f"{_plain(number)}/{unit}"
-    return f"{_plain(number)}/d"
+            return f"{_plain(number, 6)}/{unit}"
+    return f"{_plain(number, 6)}/d"
 
 
 def show_size(amount: float) -> str:
     """The shortest usual form of a size: `24GB`, `1.5MB`."""
     for unit, scale in reversed(_SIZES.items()):
         if amount >= scale:
-            return f"{_plain(amount / scale)}{unit}"
+            return f"{_plain(amount / scale, 6)}{unit}"
     return "0B"
 
 
@@ -115,7 +142,7 @@ def show_count(number: int) -> str:
     """A count as people write it: `300`, `20,000`, `10 million`."""
     for word, scale in (("billion", 1_000_000_000), ("million", 1_000_000)):
         if number >= scale and number % (scale // 10) == 0:
-            return f"{_plain(number / scale)} {word}"
+            return f"{_plain(number / scale, 6)} {word}"
     return f"{number:,}"
 
 
@@ -126,9 +153,11 @@ def _scaled(number: str, scale: int) -> int:
     return (2 * int(whole + fraction) * scale + one) // (2 * one)
 
 
-def _plain(number: float) -> str:
-    """At most six significant digits, never an exponent, no trailing zeros."""
+def _plain(number: float, figures: int) -> str:
+    """At most so many significant digits, never an exponent, no trailing zeros."""
     if number == int(number):
         return str(int(number))
-    digits = max(0, 6 - len(str(int(number))))
+    digits = figures - len(str(int(number)))
+    if digits <= 0:
+        return str(round(number))
     return f"{number:.{digits}f}".rstrip("0").rstrip(".")

@@ -104,6 +104,16 @@ def test_a_folder_without_answers_says_how_to_start(tmp_path: Path) -> None:
     assert "groundplan new" in done.stderr
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/sys is of Linux")
+def test_what_the_system_refuses_is_a_sentence() -> None:
+    """No room and no right to write are no faults of the program: the place, and what to do."""
+    done = groundplan("new", "/sys/mine", "--from", "churn")
+    assert done.returncode == 1
+    assert "error: /sys/mine" in done.stderr
+    assert "run it as a user who may" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_serve_and_verify_without_a_build_say_what_to_run(tmp_path: Path) -> None:
     """Before the first build, the error is the command to run."""
     folder = tmp_path / "card-fraud"

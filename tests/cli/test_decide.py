@@ -1,5 +1,6 @@
 """`groundplan decide` and `plan` of answers that conflict: each thing once, the nearest first."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,12 @@ from hypothesis import given, settings
 
 from answer_cases import given_answers, random_answers
 from groundplan.cli import main
-from groundplan.cli.conflict import nearest
 from groundplan.constraints import Answers
 from groundplan.constraints.file import render
 from groundplan.decision import conflicts
+from groundplan.decision.conflicts import nearest
+from groundplan.plan.dossier import draw_up
+from groundplan.plan.page import page
 
 
 def run(*arguments: str | Path) -> Result:
@@ -69,3 +72,28 @@ def test_what_is_built_changes_last() -> None:
     alone = [way.answers[0] for way in ways if len(way.answers) == 1]
     assert alone
     assert "system.output" not in alone[:-1]
+
+
+@pytest.mark.parametrize(("p99", "refused"), [("1ms", ["p99"]), ("100ms", [])])
+def test_decide_says_where_the_plan_refuses(tmp_path: Path, p99: str, refused: list[str]) -> None:
+    """What is decided stays decided; but that waiting breaks its p99 is not left for `plan`."""
+    file = tmp_path / "groundplan.toml"
+    file.write_text(render(given_answers(p99=p99)))
+    told, done = run("decide", file, "--json"), run("decide", file)
+    assert (told.exit_code, done.exit_code) == (0, 0)
+    assert [one["resource"] for one in json.loads(told.output)["refused"]] == refused
+    assert ("`groundplan plan` refuses this" in done.output) is bool(refused)
+    assert run("plan", file).exit_code == (2 if refused else 0)
+
+
+def test_a_flip_of_cores_says_that_the_plan_may_ask_for_more(tmp_path: Path) -> None:
+    """A rule asks for the least that carries the pattern, the plan for all that it runs."""
+    file = tmp_path / "groundplan.toml"
+    answers = given_answers(throughput="20000/s", cores=64)
+    file.write_text(render(answers))
+    told = " ".join(run("decide", file).output.split())
+    assert "policy.cores 64" in told
+    assert "`groundplan plan` adds what components and scheduled work take" in told
+    assert "or for more cores" in page(draw_up(answers))
+    file.write_text(render(given_answers(p99="100ms")))
+    assert "scheduled work take" not in " ".join(run("decide", file).output.split())

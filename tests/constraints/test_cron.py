@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from answer_cases import given_answers
 from groundplan.constraints import Answers, render
 from groundplan.constraints import parse as parse_answers
-from groundplan.constraints.cron import Cron, Zone, longest_gap, often, parse, shown, times
+from groundplan.constraints.cron import (
+    Cron,
+    Zone,
+    longest_gap,
+    often,
+    parse,
+    shortest_gap,
+    shown,
+    times,
+)
 from groundplan.constraints.kind import RefusedError
 from groundplan.errors import ConstraintError
 from groundplan.units import DAY, HOUR, MINUTE, SECOND
@@ -83,13 +92,14 @@ def test_times_are_those_that_a_look_at_each_minute_finds(cron: str, after: date
 @given(expressions())
 @settings(max_examples=20, deadline=None)
 def test_the_longest_gap_is_the_longest_between_times(cron: str) -> None:
-    """No two neighbours in five years are further apart, and two of them are that far."""
+    """No two neighbours in five years are further apart or nearer, and two of them are that far."""
     allowed = parse(cron)
     first = date(2024, 1, 1)
     days = [n for n in range(5 * 366) if allowed.on(first + timedelta(days=n))]
     daily = [60 * hour + minute for hour in allowed.hours for minute in allowed.minutes]
     minutes = (1440 * np.array(days)[:, None] + np.array(daily)[None, :]).ravel()
     assert longest_gap(cron) == int(np.diff(minutes).max()) * MINUTE
+    assert shortest_gap(cron) == int(np.diff(minutes).min()) * MINUTE
 
 
 @pytest.mark.parametrize("cron", ["30 2 * * *", "*/20 * * * *", "15 */2 * * *", "59 23 31 12 *"])
@@ -122,6 +132,16 @@ def test_what_runs_every_half_hour_follows_elapsed_time() -> None:
     """`*/30` runs each half hour that passes, 25 hours long on the day with the repeated hour."""
     day = list(islice(times("*/30 * * * *", BERLIN, at("2027-10-30T21:59+00:00")), 50))
     assert {later - earlier for earlier, later in pairwise(day)} == {30 * MINUTE}
+
+
+def test_what_runs_every_half_hour_of_one_hour_follows_elapsed_time() -> None:
+    """`*/30 2` has no run on the day without an hour 2, and runs in both of two."""
+    assert runs("*/30 2 * * *", "2027-03-27T12:00+00:00", 1) == ["2027-03-29 00:00:00 UTC"]
+    assert runs("*/30 2 * * *", "2027-10-30T12:00+00:00", 5) == [
+        *("2027-10-31 00:00:00 UTC", "2027-10-31 00:30:00 UTC"),
+        *("2027-10-31 01:00:00 UTC", "2027-10-31 01:30:00 UTC"),
+        "2027-11-01 01:00:00 UTC",
+    ]
 
 
 @pytest.mark.parametrize(

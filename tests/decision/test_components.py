@@ -16,6 +16,9 @@ from groundplan.decision.costs import Costs, reference
 from groundplan.decision.role import Role, shape
 from groundplan.decision.ruling import Rule
 from groundplan.decision.work import own, wait
+from groundplan.schedule.freshness import warning
+from groundplan.schedule.timetable import Job
+from groundplan.units import duration
 
 RULES = [(role, rule) for role in ROLES for rule in role.rules]
 SHAPES = ("batch", "batch-answer", "realtime", "realtime-answer", "ranking", "rag")
@@ -31,8 +34,8 @@ def enumerated() -> tuple[Answers, ...]:
         ("explicit", "implicit", "sparse", "none"),
         ("none", "explain", "audit"),
         ("500us", "8ms", "30ms", "200ms", "2s", "60s", "2h"),
-        ("0s", "24h"),
-        ("0s", "1s", "1h", "3h", "5h", "7h", "13h", "24h"),
+        ("0s", "40d"),
+        ("0s", "1s", "1h", "2h", "3h", "5h", "8h", "15h", "24h", "30h", "9d", "38d"),
         (1, 40, 10_000, 2_000_000),
     ):
         common = dict(zip(names, values, strict=True)) | {"throughput": "5/s"}
@@ -55,6 +58,7 @@ EXTRAS: tuple[dict[str, Any], ...] = (
     {"throughput": "60000/s", "requests": "unforeseen"},
     {"knowledge": "10m", "streamed": True},
     {"knowledge": "10m", "cores": 200, "throughput": "1/m"},
+    {"external_api": "none", "requests": "foreseen", "cores": 4, "throughput": "1/s"},
 )
 
 
@@ -263,13 +267,26 @@ def test_components_fit_together(answers: Answers) -> None:
 
 
 def test_a_batch_runs_as_rarely_as_it_may() -> None:
-    """The schedule is the largest that keeps predictions, features and waiting requests in time."""
-    batch: dict[str, Any] = {"requests": "foreseen", "features": "24h"}
-    for age, every in {"7d": "24h", "24h": "24h", "23h": "12h", "5h": "4h", "1h": "1h"}.items():
+    """The schedule is the largest that keeps predictions, features and waiting requests in time.
+
+    A run that takes a quarter of the time between two is part of that.
+    """
+    batch: dict[str, Any] = {"requests": "foreseen", "features": "60d"}
+    ages = {"50d": "30d", "30d": "7d", "8d": "24h", "7d": "24h", "24h": "12h", "7h": "4h"}
+    for age, every in (ages | {"5h": "4h", "75m": "1h", "74m": "30m", "1h": "30m"}).items():
         assert components(**batch, predictions=age)["schedule"] == every
     assert components(predictions="7d", features="90m", requests="foreseen")["schedule"] == "1h"
     waiting = components(predictions="7d", features="7d", p99="6h")
-    assert waiting["schedule"] == "6h"
+    assert waiting["schedule"] == "4h"
+
+
+@pytest.mark.parametrize("promised", ["1h", "90m", "6h", "24h", "7d", "30d", "90d"])
+def test_a_schedule_that_is_decided_keeps_its_promise(promised: str) -> None:
+    """What `groundplan schedule` warns of is not what was decided."""
+    found = components(requests="foreseen", predictions=promised, features=promised)["schedule"]
+    usual = {"30m": "*/30 * * * *", "24h": "0 3 * * *", "7d": "0 3 * * 1", "30d": "0 3 1 * *"}
+    job = Job("score", usual.get(found) or f"0 */{found[:-1]} * * *", "UTC", ("true",))
+    assert warning(job, duration(found) // 4, duration(promised), 0) is None
 
 
 def test_private_documents_stay_in_the_house_unless_stated() -> None:
@@ -293,14 +310,14 @@ def test_private_documents_stay_in_the_house_unless_stated() -> None:
 def test_a_search_is_priced_by_its_corpus_and_its_width() -> None:
     """Texts have six times the dimensions of towers; what doesn't fit by that is not chosen."""
     search_ = {"output": "ranking", "kind": "sparse", "level": "none", "p99": "300ms"}
-    assert components(**search_, per_request=1_000_000)["index"] == "exact"
+    assert components(**search_, per_request=600_000)["index"] == "exact"
     assert components(**search_, per_request=2_000_000)["index"] == "ivf_pq"
     assert components(**search_, per_request=10**9) == {}
     narrow = FEED | {"requests": "unforeseen", "p99": "300ms", "per_request": 2_000_000}
     assert components(**narrow)["index"] == "exact"
     rag: dict[str, Any] = {"output": "answer", "p99": "2s", "level": "explain", "streamed": True}
     rag |= {"private_corpus": True, "external_api": "any"}
-    found = components(**rag, catalog=5_000_000)
+    found = components(**rag, catalog=1_500_000)
     assert (found["index"], found["word_index"]) == ("exact", "beside")
     found = components(**rag, catalog=50_000_000)
     assert (found["index"], found["word_index"]) == ("ivf_pq", "none")
@@ -331,4 +348,14 @@ def test_candidates_are_listed_ahead_where_a_search_takes_too_long() -> None:
     assert components(**live | {"per_request": 10**9})["retrieval"] == "user_lists"
     assert components(**live | {"per_request": 10**9, "requests": "unforeseen"})["retrieval"] == (
         "item_lists"
+    )
+
+
+def test_what_scores_a_text_is_told_how_the_text_enters() -> None:
+    """An encoder is no model of a score, and the ruling says that it can still make a feature."""
+    model = decide(given_answers(level="none"), reference()).components["model"]
+    (said,) = (one.because for one in model.rulings if one.rule == "model-text-encoder-score")
+    assert said == (
+        "the output is a score, and a text is a feature of it: an encoder's vector or word "
+        "counts, beside the others"
     )

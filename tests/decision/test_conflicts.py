@@ -22,6 +22,7 @@ from answer_cases import (
 from groundplan.constraints import Answers
 from groundplan.decision import Costs, conflicts, decide
 from groundplan.decision.case import Case
+from groundplan.decision.conflicts import nearest
 from groundplan.decision.costs import reference
 from groundplan.decision.domain import DOMAINS, loosen
 from groundplan.decision.patterns import NAMES
@@ -223,3 +224,20 @@ def test_too_much_for_the_stated_cores_says_how_many_would_do() -> None:
 def test_a_decided_project_has_no_conflict() -> None:
     """Where a pattern stands there is nothing to resolve."""
     assert conflicts(given_answers()) == ()
+
+
+def test_what_one_may_wish_for_is_offered_before_what_is_a_fact() -> None:
+    """A longer p99 can be granted; labels, and who asks, are as they are. The search that is too
+    slow says that it was reckoned as one."""
+    answers = given_answers(
+        **{"output": "ranking", "kind": "none", "features": "24h", "level": "none"},
+        per_request=200_000_000,
+    )
+    found = conflicts(answers, REFERENCE)
+    assert len(found) == 1
+    wishes = [("latency.p99",), ("candidates.per_request",)]
+    facts = [("labels.kind",), ("freshness.requests",)]
+    assert [way.answers for way in found[0].nearest] == wishes + facts
+    assert found[0].nearest == tuple(nearest(found))
+    (slow,) = (one for one in found[0].because if one.startswith("ranking is out"))
+    assert slow.endswith("; parts that are searched at once are not reckoned with")

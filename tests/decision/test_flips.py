@@ -55,8 +55,13 @@ def around(answers: Answers, domain: Domain, costs: Costs) -> list[Any]:
     return [*values, None] if domain.optional else values
 
 
-def distance(domain: Domain, start: Any, value: Any) -> tuple[int, int]:
-    """How far a change is: not stating an answer is the furthest, and from there, low is far."""
+def distance(domain: Domain, answers: Answers, value: Any) -> tuple[int, int]:
+    """How far a change is: not stating an answer is the furthest, and from there, low is far;
+    but hosts that are not stated are one, and a catalog what a request chooses among.
+    """
+    start = value_of(answers, domain.key)
+    if start is None:
+        start = {"hosts": 1, "catalog": answers.candidates.per_request}.get(domain.slot)
     if value is None:
         return 1, 0
     if domain.values:
@@ -80,8 +85,8 @@ def singles_by_asking(answers: Answers, costs: Costs) -> set[tuple[str, Any, str
                 side = value is None
             else:
                 side = value > start
-            far = distance(domain, start, value)
-            if (pattern, side) not in best or far < distance(domain, start, best[pattern, side]):
+            far = distance(domain, answers, value)
+            if (pattern, side) not in best or far < distance(domain, answers, best[pattern, side]):
                 best[pattern, side] = value
         found |= {(key, value, pattern) for (pattern, _), value in best.items()}
     return found
@@ -100,6 +105,7 @@ def test_single_flips_equal_asking_everywhere(answers: Answers, costs: Costs) ->
     # Where nothing is stated, no value is nearest: a range has a name, and it is real.
     for key, _, pattern in found ^ asked:
         assert value_of(answers, key) is None
+        assert key not in {"policy.hosts", "candidates.catalog"}
         assert not DOMAINS[key].values
         assert any(key == k and pattern == p for k, _, p in found)
         assert any(key == k and pattern == p for k, _, p in asked)
@@ -135,11 +141,11 @@ def pairs_by_asking(
     for second in tuple(seconds):
         firsts.update(around(changed(answers, two.key, second), one, costs))
     best: dict[str | None, tuple[Any, Any]] = {}
-    for first in sorted(firsts - {start[0]}, key=lambda value: distance(one, start[0], value)):
+    for first in sorted(firsts - {start[0]}, key=lambda value: distance(one, answers, value)):
         moved = changed(answers, one.key, first)
         for second in sorted(
             {*around(moved, two, costs)} - {start[1]},
-            key=lambda value: distance(two, start[1], value),
+            key=lambda value: distance(two, answers, value),
         ):
             pattern = outcome(changed(moved, two.key, second), costs)
             best.setdefault(pattern, (first, second))
@@ -165,13 +171,14 @@ def test_pair_flips_equal_asking_over_a_mesh(
     for pattern, after in found.items():
         ranks = [
             tuple(
-                distance(domain, was, value)
-                for domain, was, value in zip((one, two), start, values, strict=True)
+                distance(domain, answers, value)
+                for domain, value in zip((one, two), values, strict=True)
             )
             for values in (after, asked[pattern])
         ]
         unstated = any(
-            was is None and not domain.values for domain, was in zip((one, two), start, strict=True)
+            was is None and domain.slot in {"knowledge", "cores"}
+            for domain, was in zip((one, two), start, strict=True)
         )
         assert ranks[0] <= ranks[1] or unstated  # the mesh knows no place where budgets cross
 
@@ -204,8 +211,8 @@ def test_no_nearer_pair_is_found_at_random(
         if pattern in {now, "impossible", *alone}:
             continue
         assert pattern in found
-        if start is not None:
-            assert distance(one, start, found[pattern][0]) <= distance(one, start, values[0])
+        if start is not None or one.slot in {"hosts", "catalog"}:
+            assert distance(one, answers, found[pattern][0]) <= distance(one, answers, values[0])
 
 
 def test_a_pair_flips_where_searching_overtakes_scoring() -> None:

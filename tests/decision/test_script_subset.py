@@ -229,7 +229,7 @@ def test_every_rule_and_component_is_in_the_script() -> None:
     names += [option.name for role in ROLES for option in role.options]
     text = script()
     # The rules that functions make have their names made in the page too.
-    assert all(f'"{name}"' in text or re.fullmatch(r"\d+h", name) for name in names)
+    assert all(f'"{name}"' in text or re.fullmatch(r"\d+[mhd]", name) for name in names)
 
 
 def test_the_script_stands_in_a_page() -> None:

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -114,6 +115,23 @@ def test_nan_of_a_table_without_nulls_is_a_missing_value() -> None:
         read(rows.rename_columns(["b", "a"]), source, ["b"])
 
 
+def test_a_column_of_nothing_but_none_is_missing_in_every_row(tmp_path: Path) -> None:
+    """It has no type of its own, so that it fits whatever is declared as optional, and no more."""
+    kinds: dict[str, Any] = {"a": int, "b": float, "c": bool, "d": str, "e": decimal(2)}
+    fields = {name: kind | None for name, kind in kinds.items()} | {"f": int}
+    source = Source("s", time="t", id="i", fields=fields, labels={"y": "1d"})
+    table = pa.table({name: [None, None] for name in (*fields, "y")})
+    pq.write_table(table, tmp_path / "none.parquet")
+    for place in (table, tmp_path / "none.parquet"):
+        found = read(place, source, [*kinds, "y"])
+        assert found.to_pydict() == table.drop_columns(["f"]).to_pydict()
+        assert [str(each.type) for each in found.schema] == [
+            *("int64", "double", "bool", "string", "double", "bool")
+        ]
+        with pytest.raises(InputError, match="2 of 2 rows have a wrong f, such as no value"):
+            read(place, source, ["f"])
+
+
 NUMBERS = st.one_of(
     st.integers(-(2**70), 2**70).map(str),
     st.floats().map(repr),
@@ -205,7 +223,10 @@ def test_a_file_that_does_not_say_what_it_is_is_refused(tmp_path: Path) -> None:
         places.opened(connection, tmp_path / "rows.xls")
 
 
-@pytest.mark.parametrize("name", ["out.parquet", "out.csv", "out.tsv", "duckdb://out.db?table=t"])
+@pytest.mark.parametrize(
+    "name",
+    ["out.parquet", "out.csv", "out.csv.gz", "out.csv.zst", "out.tsv", "duckdb://out.db?table=t"],
+)
 def test_what_is_written_is_read_back(tmp_path: Path, name: str) -> None:
     """A sink replaces what was there, and gives the same rows as a place."""
     place = places.absolute(name, tmp_path)
@@ -235,13 +256,13 @@ def test_a_sink_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     ("content", "says"),
     [
         ("k,x\nJosé,1\n".encode("latin-1"), "line 2 is not UTF-8: `iconv"),
-        ("k,x\nJosé,1\n".encode("utf-16"), "line 1 is not UTF-8: `iconv"),
+        ("k,x\nJosé,1\n".encode("utf-16"), "line 1 is not UTF-8: `iconv -f UTF-16 -t UTF-8`"),
         (b"k,x\n" + b"1,2\n" * 30_000 + b"1,2,3\n", "line 30002: Expected Number of Columns: 2"),
     ],
     ids=["latin-1", "utf-16", "more fields"],
 )
 def test_a_csv_that_cannot_be_read_says_where(tmp_path: Path, content: bytes, says: str) -> None:
-    """The line, what is wrong with it, and for another encoding what to do."""
+    """The line, what is wrong with it, and for another encoding what to do; which, a mark tells."""
     file = tmp_path / "rows.csv"
     file.write_bytes(content)
     connection = duckdb.connect()

@@ -11,15 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
+from groundplan.engines.partitions import part_name
 from groundplan.engines.spark import SparkBatch
-from groundplan.engines.spark.dealing import DIGITS
 from groundplan.engines.table import find
 from groundplan.errors import EngineError, InputError
 from groundplan.features import Source
 from groundplan.patterns.batch.building.training import build
 from groundplan.patterns.batch.definition import define
 from groundplan.patterns.batch.live import live
-from groundplan.patterns.batch.runs import engine as port
 from groundplan.patterns.batch.runs.embedded import Embedded
 from groundplan.patterns.batch.runs.run import load, parts
 from groundplan.patterns.batch.runs.running import Outcome, score
@@ -122,7 +121,7 @@ def test_a_snapshot_is_that_of_the_embedded_engine(
         place = "table:people"
         session = SparkSession.active()
         session.read.parquet(str(file)).createOrReplaceTempView("people")
-    assert engine.count(source, place) == len(rows)
+    assert engine.count(place) == len(rows)
     mine = engine.population(source, place, tmp_path / "mine", **asked())
     theirs = Embedded(MEMORY).population(
         source, rows if kind == "catalog" else place, tmp_path / "theirs", **asked()
@@ -202,7 +201,7 @@ def test_what_is_not_there_is_named(engine: SparkBatch, tmp_path: Path) -> None:
         ("jdbc:postgresql://u:pw@host/shop?table=t&password=pw", "cannot be read: .*[Dd]river"),
     ):
         with pytest.raises(InputError, match=match) as found:
-            engine.count(PEOPLE, place)
+            engine.count(place)
         assert "pw" not in found.value.message
 
 
@@ -252,13 +251,12 @@ def test_a_part_that_cannot_be_written_leaves_nothing(
     with pytest.raises(EngineError, match="goes on where it stopped"):
         engine.compute(inputs, folder, scoring, [1], quiet)
     assert sorted(file.name for file in (folder / "out").iterdir()) == [
-        port.part_name(number) for number in range(3)
+        part_name(number) for number in range(3)
     ]
 
 
-def test_keys_are_placed_as_the_port_says() -> None:
-    """The engine's digits are the port's, and the table leads to it."""
-    assert DIGITS == port.DIGITS
+def test_the_table_leads_to_it() -> None:
+    """A URL with its scheme is answered by this engine."""
     assert find("batch", "spark://local[2]") is SparkBatch
 
 

@@ -95,6 +95,14 @@ def test_offers_save_money_and_reach_those_who_leave(built: Build) -> None:
     assert offer["recall"]["value"] > 2 * offer["share"]["value"]
 
 
+def test_equal_opportunity_is_that_of_those_who_leave(built: Build) -> None:
+    """An offer is wanted and for those who leave: it is the difference of true positive rates."""
+    assert {told["opportunity"] for told in built.manifest.report["fairness"]} == {"tpr"}
+    page = (built.folder / "report.html").read_text()
+    assert page.count("greatest difference of true positive rates (equal opportunity)") == 2
+    assert "(Hardt et al., 2016) looks at the difference of true positive rates" in page
+
+
 def test_scores_are_calibrated(built: Build) -> None:
     """The mean gap between what was said and what came is below 2 %."""
     assert built.manifest.report["models"][0]["calibration_error"]["high"] < 0.02

@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from groundplan.decision import decide
 from groundplan.examples.credit import clients
-from groundplan.models import kinds
+from groundplan.features import offline
+from groundplan.models import Floats, kinds
 from groundplan.patterns.batch.building.rows import features, past
 from groundplan.patterns.batch.building.training import build
 from groundplan.patterns.batch.definition import define
@@ -82,6 +85,47 @@ def test_the_score_keeps_its_directions(project: Project, built: Build) -> None:
         assert (np.diff(scores, axis=1) * ways[name] >= 0).all()
 
 
+FIELDS = {
+    "LIMIT_BAL": -1,
+    **{f"PAY_{month}": 1 for month in (0, 2, 3, 4, 5, 6)},
+    **{f"BILL_AMT{month}": 1 for month in range(1, 7)},
+    **{f"PAY_AMT{month}": -1 for month in range(1, 7)},
+}
+"""The fields that features read, and where the score may go as one of them grows."""
+
+
+def test_the_fields_keep_the_directions_too(project: Project, built: Build) -> None:
+    """An auditor changes what a client's row says, not a feature: as the limit or a payment grows
+    the score never rises, as a bill or the months behind grow it never falls, all features
+    computed anew, also where more was paid than billed.
+    """
+    inputs, model = define(project).inputs, kinds.load(built.folder)
+    table = clients()
+    overpaid = pc.less(table.column("BILL_AMT1"), 0)
+    some = pa.concat_tables([table.filter(overpaid).slice(0, 500), table.slice(0, 500)])
+    moment = pa.array([0] * len(some)).cast(pa.timestamp("us"))
+    some = some.set_column(0, "ID", pa.array(range(len(some)))).append_column("as_of", moment)
+
+    def scores(rows: pa.Table) -> Floats:
+        found: Floats = model.scores(offline.matrix(offline.table(inputs, rows), inputs.names))
+        return found
+
+    read = {
+        node.definition()["field"]
+        for expression in inputs.expressions
+        for node in expression.nodes()
+        if "field" in node.definition()
+    }
+    assert read == FIELDS.keys()
+    before = scores(some)
+    for name, way in FIELDS.items():
+        for times, more in ((1, 1), (2, 0), (5, 0), (1, 50_000)):
+            now = some.column(name).to_numpy().astype(np.int64)
+            larger = np.maximum(now, now * times + more)
+            changed = some.set_column(some.column_names.index(name), name, pa.array(larger))
+            assert ((scores(changed) - before) * way >= 0).all(), (name, times, more)
+
+
 def test_the_figures_are_those_of_the_readme(built: Build) -> None:
     """The README's table of ROC AUC is what the shipped data gives, above what was published."""
     report = built.manifest.report
@@ -125,6 +169,25 @@ def test_groups_are_told_with_what_is_wrong_with_them(built: Build) -> None:
     assert other["score"]["low"] > other["rate"]["high"]
     card = (built.folder / "model_card.md").read_text()
     assert "other or unknown" in card
+
+
+def test_equal_opportunity_is_that_of_those_who_pay(built: Build) -> None:
+    """The label is what nobody wants, so that those who should be approved are the negatives, and
+    the difference of false positive rates is the one that is named.
+    """
+    for told in built.manifest.report["fairness"]:
+        rates = [group["fpr"]["value"] for group in told["groups"] if not group["small"]]
+        assert told["opportunity"] == "fpr"
+        assert told["fpr"]["value"] == pytest.approx(max(rates) - min(rates))
+    said = "reatest difference of false positive rates (equal opportunity)"
+    for file in ("report.html", "model_card.md"):
+        text = (built.folder / file).read_text()
+        assert text.count(said) == 3
+        assert "true positive rates (equal" not in text
+    assert (
+        "(Hardt et al., 2016) looks at the difference of false positive rates"
+        in (built.folder / "report.html").read_text()
+    )
 
 
 def test_higher_scores_are_worse(built: Build) -> None:

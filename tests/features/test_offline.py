@@ -89,6 +89,18 @@ def test_capitals_types_and_units_of_columns_do_not_matter() -> None:
         assert offline.table(inputs, typed).equals(expected), unit
 
 
+def test_a_column_of_nothing_but_none_is_missing_in_every_row() -> None:
+    """It has no type of its own, and fits a field that may be missing; any other says who lacks."""
+    source = Source("s", time="t", id="i", fields={"a": int, "b": float | None}, labels={"y": "1d"})
+    inputs = features(source.a, source.b, of=source)
+    rows = {"i": [1, 2], "t": [START, START + 1], "a": [1, 2], "b": [None, None], "y": [None, None]}
+    found = offline.table(inputs, pa.table(rows), keep="all")
+    assert found.column("b").to_pylist() == [None, None]
+    assert found.column("y").to_pylist() == [False, False]
+    with pytest.raises(InputError, match="a has no value"):
+        offline.table(inputs, pa.table({**rows, "a": [None, None]}))
+
+
 def broken(**columns: Any) -> pa.Table:
     table = arrow(fraud(), ROWS)
     for name, values in columns.items():

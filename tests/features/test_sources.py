@@ -48,7 +48,6 @@ def test_the_main_source_is_the_one_whose_own_fields_are_read() -> None:
     assert [source.name for source in inputs.sources] == ["payments", "users", "logins"]
     assert inputs.histories == ((1, "user"), (2, "user"))
     assert inputs.entities == ("card",)
-    assert inputs.categorical == (4,)
     assert inputs.position("logins") == 2
     assert inputs.reach(2) == 10 * SECOND
     logins = inputs.sources[2]
@@ -178,7 +177,6 @@ def test_categories_are_codes_of_what_is_frequent() -> None:
     assert mapping == {"shop": ["a", "b"]}
     ready = inputs.fitted(mapping)
     assert ready.fingerprint() == inputs.fingerprint()
-    assert ready.categorical == inputs.categorical == (0, 1)
     found = offline.matrix(offline.table(ready, table), ready.names)
     expected: list[list[Any]] = [[1, 0], [0, 0], [None, 1], [1, None], [0, None], [None, None]]
     assert all(same(row, want) for row, want in zip(found.tolist(), expected, strict=True))

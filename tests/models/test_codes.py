@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundplan.errors import DefinitionError, InputError
-from groundplan.models.codes import Coded, Named, Reasons, joined
+from groundplan.models.codes import LEAST, Coded, Named, Reasons, joined
 from groundplan.models.reasons import Word, Words
 from groundplan.models.scorer import Floats
 
@@ -43,8 +43,8 @@ def plain(rows: Floats, coded: Coded, top: int, only: Only) -> list[list[int]]:
             for number, total in enumerate(sums, 1)
             if (total > 0 and only != "lowered") or (total < 0 and only != "raised")
         ]
-        strongest = sorted(wanted, key=lambda each: (each[0], abs(each[1])))
-        found.append([number for _, number in strongest[:top]])
+        strongest = sorted(wanted, key=lambda each: (each[0], abs(each[1])))[:top]
+        found.append([number for each, number in strongest if -each >= LEAST * -strongest[0][0]])
     return found
 
 
@@ -79,7 +79,7 @@ def test_reasons_are_those_of_a_plain_loop(
     rows: Floats, top: int, only: Only, groups: str, codes: dict[str, str]
 ) -> None:
     """Each row names its strongest codes in the wanted direction, with their signs; equal ones in
-    the order of the codes, and none that added nothing.
+    the order of the codes, and none that added nothing or is weak beside the strongest.
     """
     said = {feature: (code, f"about {code}") for feature, code in codes.items()}
     coded = Coded(words(groups), Reasons(top=top, only=only, codes=said))
@@ -91,13 +91,19 @@ def test_reasons_are_those_of_a_plain_loop(
 def test_reasons_without_codes_are_those_of_an_answer_on_line(
     rows: Floats, top: int, groups: str
 ) -> None:
-    """A batch answer names the same features, in the same order and direction, as `Words.top`."""
+    """A batch answer names the same features, in the same order and direction, as `Words.top`, but
+    for the weak ones: it does not say how much each added, from which people see that it is weak.
+    """
     said = words(groups)
     coded = Coded(said, Reasons(top=top))
     for row, numbers in zip(rows, listed(*coded.choose(rows)), strict=True):
         reasons = said.top(row, np.zeros(7), top)
         found = [(coded.codes[abs(n) - 1].features, n > 0) for n in numbers]
-        assert found == [(each.features, each.contribution > 0) for each in reasons]
+        assert found == [
+            (each.features, each.contribution > 0)
+            for each in reasons
+            if abs(each.contribution) >= LEAST * abs(reasons[0].contribution)
+        ]
 
 
 @settings(deadline=None)
@@ -115,13 +121,29 @@ def test_rows_that_need_none_have_no_reasons(rows: Floats, data: st.DataObject) 
 
 def test_blocks_of_rows_do_not_change_the_reasons() -> None:
     """More rows than are chosen for at once have the reasons that they have in pieces."""
-    drawn = np.random.default_rng(0).normal(size=(150_000, 7))
+    drawn = np.random.default_rng(0).uniform(0.5, 1, size=(150_000, 7))
     coded = Coded(words(), Reasons(top=2))
     values, offsets = coded.choose(drawn)
     assert offsets[-1] == len(values) == 300_000
     for start in (0, 65_530, 131_000):
         piece, _ = coded.choose(drawn[start : start + 20])
         assert values[2 * start : 2 * start + 40].tolist() == piece.tolist()
+
+
+@pytest.mark.parametrize(
+    ("only", "row", "says"),
+    [
+        ("raised", [2.0, 0.2, 0.19, 0.0, -9.0, 0.3, 0.0], [1, 6, 2]),
+        ("lowered", [2.0, 0.2, 0.19, 0.0, -9.0, 0.3, -0.9], [-5, -7]),
+        ("both", [2.0, 0.2, 0.19, 0.0, -9.0, 0.9, 0.0], [-5, 1, 6]),
+        ("raised", [-1.0, -1.0, 5e-324, -1.0, -1.0, -1.0, 0.0], [3]),
+    ],
+)
+def test_a_weak_reason_is_no_principal_one(only: Only, row: list[float], says: list[int]) -> None:
+    """What added less than a tenth of the strongest is not named, even where a place is free; the
+    strongest itself always is, however little it added.
+    """
+    assert listed(*Coded(words(), Reasons(only=only)).choose(np.array([row]))) == [says]
 
 
 def test_no_rows_have_no_reasons() -> None:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from groundplan.errors import DefinitionError, InputError
 from groundplan.models.costs import Costs
 from groundplan.models.scorer import Bools, Floats
-from groundplan.models.tiers import Thresholds, Tiers
+from groundplan.models.thresholds import Thresholds
+from groundplan.models.tiers import Tiers
 
 Rows = list[tuple[int, bool, int]]
 

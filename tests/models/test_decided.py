@@ -1,6 +1,7 @@
 """What decisions do and cost, and how they spread over groups: each figure by a loop over rows."""
 
 import math
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -100,7 +101,8 @@ def test_groups_are_counted_row_by_row(rows: list[tuple[int, bool, str]], seed: 
         assert group.fpr.value == pytest.approx(fpr, nan_ok=True)
         auc = roc_auc(hits, scores[mine])
         assert group.roc_auc.value == pytest.approx(auc, nan_ok=True)
-    assert (told.opportunity is None) == (sum(not group.small for group in told.groups) < 2)
+    few = sum(not group.small for group in told.groups) < 2
+    assert (told.tpr is None, told.fpr is None) == (few, few)
 
 
 def test_ratios_and_differences_are_between_the_extreme_groups() -> None:
@@ -127,13 +129,48 @@ def test_ratios_and_differences_are_between_the_extreme_groups() -> None:
         assert ratio.ratio.value == pytest.approx(min(shares.values()) / max(shares.values()))
         assert ratio.ratio.low <= ratio.ratio.value <= ratio.ratio.high
     assert [ratio.under for ratio in told.ratios] == [None, "surely"]
-    assert told.opportunity is not None
-    assert told.false_alarms is not None
-    for found, rate in ((told.opportunity, "tpr"), (told.false_alarms, "fpr")):
+    assert told.tpr is not None
+    assert told.fpr is not None
+    for found, rate in ((told.tpr, "tpr"), (told.fpr, "fpr")):
         rates = [getattr(group, rate).value for group in large]
         assert found.value == pytest.approx(max(rates) - min(rates))
         assert found.low <= found.value <= found.high
     assert groups["g0"].tpr.value < groups["g1"].tpr.value
+
+
+@pytest.mark.parametrize(
+    ("names", "favourable", "rate"),
+    [
+        (("approve", "review", "decline"), "approve", "fpr"),
+        (("approve", "decline"), "approve", "fpr"),
+        (("wait", "offer"), "offer", "tpr"),
+        (("wait", "offer", "call"), "offer", None),
+        (("wait", "offer"), None, None),
+    ],
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_equal_opportunity_is_that_of_those_who_should_get_what_people_want(
+    names: tuple[str, ...], favourable: str | None, rate: Literal["tpr", "fpr"] | None, seed: int
+) -> None:
+    """Where what people want is the first decision, those are the negatives; where it is the other
+    one, the positives: the named difference is that of the shares of them that get it.
+    """
+    drawn = np.random.default_rng(seed)
+    value = drawn.choice(np.array(["a", "b", "c"], dtype=np.object_), 900)
+    label, decided = drawn.random(900) < 0.4, drawn.integers(0, len(names), 900).astype(np.uint8)
+    told = fairness(
+        *("letter", value, drawn.random(900), decided, label, np.arange(900), names),
+        favourable=favourable,
+        resamples=2,
+    )
+    assert told.opportunity == rate
+    if rate is None or favourable is None:
+        return
+    due = ~label if favourable == names[0] else label
+    got = decided == names.index(favourable)
+    shares = [got[due & (value == group)].mean() for group in "abc"]
+    found = getattr(told, rate)
+    assert found.value == pytest.approx(max(shares) - min(shares))
 
 
 @pytest.mark.parametrize(("share", "under"), [(0.2, "surely"), (0.37, "maybe"), (0.49, "no")])

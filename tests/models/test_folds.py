@@ -29,6 +29,10 @@ def test_groups_stay_whole_and_every_row_is_judged_once(rows: list[tuple[int, bo
     group = np.array([group for group, _ in rows])
     label = np.array([hit for _, hit in rows])
     folds = Folds(3)
+    if not label.any():
+        with pytest.raises(BuildError, match=f"none of {len(rows)} rows is positive: a model"):
+            folds.assign(label, group)
+        return
     if len({group for group, hit in rows if hit}) < 3:
         with pytest.raises(BuildError, match="cannot be dealt out to 3 folds"):
             folds.assign(label, group)

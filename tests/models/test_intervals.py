@@ -4,7 +4,7 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from groundplan.models.intervals import Evaluation, evaluate
-from groundplan.models.metrics import card_precision
+from groundplan.models.metrics import Cards
 from groundplan.models.scorer import Floats
 
 DRAWN = np.random.default_rng(5)
@@ -19,7 +19,7 @@ def test_the_values_are_those_of_the_rows_as_they_are() -> None:
     found = evaluate(SCORES, FRAUD, CUSTOMER, DAY, k=10)
     assert found.roc_auc.value == pytest.approx(roc_auc_score(FRAUD, SCORES))
     assert found.average_precision.value == pytest.approx(average_precision_score(FRAUD, SCORES))
-    assert found.card_precision.value == card_precision(SCORES, FRAUD, CUSTOMER, DAY, 10)
+    assert found.card_precision.value == Cards(SCORES, FRAUD, CUSTOMER, DAY).precision(10)
     for interval in (found.roc_auc, found.average_precision):
         assert interval.low < interval.value < interval.high
 
@@ -39,7 +39,7 @@ def test_resamples_equal_rows_drawn_customer_by_customer() -> None:
         taken, cards = np.concatenate(rows), np.concatenate(card)
         areas.append(roc_auc_score(FRAUD[taken], SCORES[taken]))
         averages.append(average_precision_score(FRAUD[taken], SCORES[taken]))
-        precisions.append(card_precision(SCORES[taken], FRAUD[taken], cards, DAY[taken]))
+        precisions.append(Cards(SCORES[taken], FRAUD[taken], cards, DAY[taken]).precision())
     for interval, figures in (
         (found.roc_auc, areas),
         (found.average_precision, averages),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from groundplan.errors import InputError
-from groundplan.models.metrics import Cards, average_precision, card_precision, roc_auc
+from groundplan.models.metrics import Cards, Ranked, roc_auc
 from groundplan.models.scorer import Bools, Floats, Indices
 
 # Few distinct scores, so that ties are the rule.
@@ -26,7 +26,7 @@ def test_weighted_figures_equal_repeated_rows(rows: list[tuple[bool, int, int]])
     weight = np.array([row[2] for row in rows])
     y, s = np.repeat(fraud, weight), np.repeat(scores, weight)
     area = roc_auc(fraud, scores, weight.astype(np.float64))
-    average = average_precision(fraud, scores, weight.astype(np.float64))
+    average = Ranked(fraud, scores).average_precision(weight.astype(np.float64))
     if not y.any():
         assert math.isnan(average)
     else:
@@ -43,8 +43,9 @@ def test_without_weights_every_row_counts_once(rows: list[tuple[bool, int, int]]
     fraud = np.array([row[0] for row in rows])
     scores = np.array([row[1] for row in rows], dtype=np.float64)
     ones = np.ones(len(rows))
-    for figure in (roc_auc, average_precision):
-        assert figure(fraud, scores) == pytest.approx(figure(fraud, scores, ones), nan_ok=True)
+    ranked = Ranked(fraud, scores)
+    for figure in (ranked.roc_auc, ranked.average_precision):
+        assert figure() == pytest.approx(figure(ones), nan_ok=True)
 
 
 def by_the_book(scores: Floats, fraud: Bools, customer: Indices, day: Indices, k: int) -> float:
@@ -79,7 +80,8 @@ def test_card_precision_equals_the_book(rows: list[tuple[int, bool, int, int]], 
     """
     score, fraud, customer, day = (np.array(column) for column in zip(*rows, strict=True))
     expected = by_the_book(score.astype(float), fraud, customer, day, k)
-    assert card_precision(score.astype(float), fraud, customer, day, k) == pytest.approx(expected)
+    found = Cards(score.astype(float), fraud, customer, day).precision(k)
+    assert found == pytest.approx(expected)
 
 
 @settings(max_examples=60, deadline=None)

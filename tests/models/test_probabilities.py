@@ -13,7 +13,7 @@ from groundplan.errors import InputError
 from groundplan.models.calibration import Calibration
 from groundplan.models.lift import SHARES, lift
 from groundplan.models.metrics import Ranked
-from groundplan.models.probabilities import brier, judged, log_loss
+from groundplan.models.probabilities import Distances, judged
 
 Rows = list[tuple[int, bool, int]]
 
@@ -38,8 +38,9 @@ def test_a_weight_counts_as_copies(rows: Rows) -> None:
     if not copies.sum():
         return
     many, hits = np.repeat(scores, copies), np.repeat(label, copies)
-    assert brier(label, scores, weight) == pytest.approx(brier(hits, many))
-    assert log_loss(label, scores, weight) == pytest.approx(log_loss(hits, many))
+    weighted, copied = Distances(label, scores), Distances(hits, many)
+    assert weighted.brier(weight) == pytest.approx(copied.brier())
+    assert weighted.log_loss(weight) == pytest.approx(copied.log_loss())
     shares = np.array(SHARES)
     assert Ranked(label, scores).gains(shares, weight) == pytest.approx(
         Ranked(hits, many).gains(shares), nan_ok=True
@@ -50,11 +51,11 @@ def test_a_weight_counts_as_copies(rows: Rows) -> None:
 def test_log_loss_and_brier_are_those_of_scikit_learn(rows: Rows) -> None:
     """On the same rows, scikit-learn computes the same."""
     scores, label, _ = arrays(rows)
-    assert brier(label, scores) == pytest.approx(brier_score_loss(label, scores))
+    assert Distances(label, scores).brier() == pytest.approx(brier_score_loss(label, scores))
     # scikit-learn holds probabilities by the type's epsilon, which differs in the 16th digit.
     inside = np.clip(scores, 1e-9, 1 - 1e-9)
     expected = sklearn_log_loss(label, inside, labels=[False, True])
-    assert log_loss(label, inside) == pytest.approx(expected)
+    assert Distances(label, inside).log_loss() == pytest.approx(expected)
 
 
 @given(rows_, st.integers(1, 12))
@@ -155,7 +156,7 @@ def test_whole_clusters_are_resampled() -> None:
 
 def test_certain_and_wrong_is_finite() -> None:
     """A probability of 0 for what came costs a finite log loss, so that a mean can be told."""
-    assert math.isfinite(log_loss(np.array([True]), np.array([0.0])))
+    assert math.isfinite(Distances(np.array([True]), np.array([0.0])).log_loss())
 
 
 def test_only_probabilities_calibrate() -> None:

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundplan.errors import BuildError, DefinitionError
-from groundplan.models.tiers import Thresholds, Tiers
+from groundplan.models.thresholds import Thresholds
+from groundplan.models.tiers import Tiers
 
 scored = st.lists(st.tuples(st.integers(0, 20), st.booleans()), min_size=1, max_size=200)
 rates = st.integers(0, 99)

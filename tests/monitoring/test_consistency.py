@@ -65,7 +65,7 @@ class Story:
     folder: Path
     history: Sequence[Event] = ()
     clock: int = 0
-    late: int = 0
+    late: set[Any] = field(default_factory=set)
     rows: list[Row] = field(default_factory=list)
     told: list[tuple[str, Any]] = field(default_factory=list)
 
@@ -95,7 +95,8 @@ class Story:
     def take(self, event: Event) -> None:
         """Take an event without an answer."""
         self.told.append(("take", event))
-        self.late += self.store.append([event]).late
+        if self.store.append([event]).late:
+            self.late.add((event.source, event.id))
         self._log(Taken(0, wire(self.inputs, event, labels=event.source == 0), event.source))
 
     def tell(self, label: Label) -> None:
@@ -186,7 +187,7 @@ def _check(story: Story, happening: list[tuple[str, Any]]) -> None:
         getattr(story, way)(what)
     found = story.compared().report
     assert found.holds, [feature for feature in found.features if feature.wrong]
-    assert found.beyond == story.late
+    assert found.beyond == len(story.late)
     answers = [row for row in story.rows if isinstance(row, Prediction)]
     assert found.rows == len(answers)
     happened = story.everything()

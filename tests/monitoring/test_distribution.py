@@ -1,4 +1,4 @@
-from math import isnan, log
+from math import comb, isnan, log
 
 import numpy as np
 import pytest
@@ -7,7 +7,17 @@ from hypothesis import strategies as st
 
 from groundplan.errors import InputError
 from groundplan.monitoring import distribution
-from groundplan.monitoring.distribution import Sketch, Tally, psi, sketch, together
+from groundplan.monitoring.distribution import (
+    Sketch,
+    Tally,
+    beyond,
+    exceeded,
+    psi,
+    sketch,
+    span,
+    strange,
+    together,
+)
 
 VALUES = st.lists(st.floats(allow_nan=True, width=64), max_size=60)
 
@@ -133,3 +143,77 @@ def test_nothing_cannot_be_compared() -> None:
         sketch(np.zeros((2, 2)))
     with pytest.raises(InputError, match="cannot be read"):
         distribution.unpacked(b"nonsense")
+
+
+def place(value: float) -> float:
+    """A value without what its place does not tell: five significant bits, nearest to 0."""
+    return float((np.array([value]).view("<u8") >> 48 << 48).view("<f8")[0]) + 0.0
+
+
+@settings(deadline=None)
+@given(VALUES)
+def test_the_ends_are_exact(values: list[float]) -> None:
+    """The lowest and the highest value are kept as they are, also of parts added up."""
+    known = [value for value in values if not isnan(value)]
+    found = sketch(array(values))
+    assert found.known == len(known)
+    assert (found.least, found.greatest) == ((min(known), max(known)) if known else (None, None))
+    within = span(found)
+    assert within == ((found.least, found.greatest, 0, 0) if known else None)
+
+
+@settings(deadline=None)
+@given(VALUES.filter(bool), st.sampled_from([0.0, 0.1, 0.4]))
+def test_a_span_leaves_so_many_out(values: list[float], spare: float) -> None:
+    """At each end the given share at most, by whole places; the rest is between the ends."""
+    known = sorted(place(value) for value in values if not isnan(value))
+    found = span(sketch(array(values)), spare)
+    if not known:
+        assert found is None
+        return
+    assert found is not None
+    few = int(len(known) * spare)
+    low, high = known[few], known[-1 - few]
+    assert (place(found.low), place(found.high)) == (low, high)
+    assert found.below == sum(value < low for value in known) <= few
+    assert found.above == sum(value > high for value in known) <= few
+
+
+NUMBER = st.floats(allow_nan=False)
+
+
+@settings(deadline=None)
+@given(VALUES, NUMBER, NUMBER, VALUES)
+def test_values_beyond_are_counted_by_place(
+    values: list[float], one: float, other: float, others: list[float]
+) -> None:
+    """As a loop counts those whose leading bits are lower or higher, or nobody else's."""
+    low, high = sorted((one, other))
+    known = [place(value) for value in values if not isnan(value)]
+    found = sketch(array(values))
+    below = sum(value < place(low) for value in known)
+    above = sum(value > place(high) for value in known)
+    assert beyond(found, low, high) == (below, above)
+    there = {place(value) for value in others if not isnan(value)}
+    new = [value for value in known if value not in there]
+    assert strange(found, sketch(array(others))) == {value: new.count(value) for value in new}
+
+
+@pytest.mark.parametrize("before", [1, 7, 60, 2_000])
+@pytest.mark.parametrize("after", [1, 7, 60, 2_000])
+@pytest.mark.parametrize("spared", [0, 1, 5])
+def test_what_is_exceeded_by_chance(before: int, after: int, spared: int) -> None:
+    """A sample of the same distribution has more beyond at most once in 1,000, by its odds.
+
+    It has k or more beyond the value that `spared` of the others are beyond, where among the
+    k + spared highest of all there are no more than that of the others.
+    """
+    if spared >= before:
+        return
+    share = exceeded(before, after, spared)
+    least = int(share * after) + 1  # the fewest that are more than the share
+    if least > after:
+        return
+    top = least + spared
+    ways = sum(comb(before, old) * comb(after, top - old) for old in range(spared + 1))
+    assert ways / comb(before + after, top) <= 0.001

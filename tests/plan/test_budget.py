@@ -49,5 +49,5 @@ def test_a_misfit_says_what_would_make_it_fit() -> None:
     """A stage that cannot fit names the p99 that it needs and its fallback."""
     _, (misfit,) = share(stages([1_000, 500_000]), 100_000)
     assert (misfit.stage, misfit.needs, misfit.has) == ("s1", 500_000, 79_000)
-    assert "626.25ms" in misfit.remedy
+    assert "626.3ms" in misfit.remedy
     assert "nothing" in misfit.remedy

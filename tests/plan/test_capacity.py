@@ -1,5 +1,6 @@
 """Capacity is whole, ordered, grows with what it must carry, and follows its own arithmetic."""
 
+import re
 from math import exp, hypot, log
 
 import msgspec
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from answer_cases import given_answers
+from answer_cases import changed, given_answers
 from groundplan.constraints import Answers
 from groundplan.decision import Cost, Costs, decide, reference_costs
 from groundplan.errors import ConstraintError
@@ -17,6 +18,7 @@ from groundplan.plan.capacity.load import Load
 from groundplan.plan.capacity.request import request
 from groundplan.plan.capacity.server import figure
 from groundplan.plan.queueing import quantile
+from groundplan.units import DAY, size
 from pattern_cases import BATCH, KINDS, RAG, RANKING
 
 
@@ -366,7 +368,7 @@ def test_the_log_outlives_the_delay_of_the_labels() -> None:
     stored = late["training"].bands["storage"].typical / early["training"].bands["storage"].typical
     assert stored == pytest.approx((60 + 365) / 60)
     assert "395 to 730 days" in late["log"].because
-    assert "365 days" in late["training"].because
+    assert "365d longer" in late["training"].because
     assert late["training"].bands["cores"] == early["training"].bands["cores"]
 
 
@@ -383,10 +385,10 @@ def test_a_batch_of_what_arrives_is_as_large_as_what_arrives() -> None:
     decision = decide(answers, reference_costs())
     assert decision.pattern == "batch"
     load = Load(answers, decision)
-    assert load.keys.typical == 800 * 0.4 * 6 * 3_600
+    assert load.keys.typical == 800 * 0.4 * 4 * 3_600
     assert load.history.typical == 800 * 0.4 * 60 * 86_400
     (run,) = (need for need in of(answers).needs if need.component == "run")
-    assert "what arrives in the 6h" in run.because
+    assert "what arrives in the 4h" in run.because
 
 
 def test_embedding_is_counted() -> None:
@@ -410,3 +412,79 @@ def test_embedding_is_counted() -> None:
 def test_cores_are_said_in_two_digits_or_whole(number: float, says: str) -> None:
     """No count of cores is written with an exponent."""
     assert figure(number) == says
+
+
+def test_a_few_requests_a_day_keep_hardly_any_of_a_core_busy() -> None:
+    """A share of a core that nobody can picture is said in words, not with an exponent."""
+    server = of(given_answers(throughput="1/m")).needs[0]
+    assert "keeps hardly any of a core busy" in server.because
+    assert "e-" not in server.because
+
+
+@pytest.mark.parametrize("seconds", [8, 10, 16, 20, 30])
+def test_no_component_is_chosen_that_breaks_the_p99(seconds: int) -> None:
+    """A reranker comes when there is time for a slow request too, and not for the median alone."""
+    answers = given_answers(
+        **{"output": "answer", "private_corpus": True, "external_api": "any", "kind": "none"},
+        **{"level": "none", "p99": f"{seconds}s", "throughput": "1/s"},
+    )
+    decision = decide(answers, reference_costs())
+    assert decision.pattern == "rag"
+    found = capacity(answers, decision, reference_costs())
+    assert not [one for one in found.shortages if one.misfit]
+    assert (decision.components["reranker"].choice == "none") is (seconds < 20)
+
+
+@pytest.mark.parametrize(
+    ("cron", "least", "most"), [("0 4 * * 1,4", 72, 96), ("0 9,17 * * *", 8, 16), (None, 24, 24)]
+)
+def test_a_run_is_as_large_and_as_quick_as_the_stated_schedule(
+    cron: str | None, least: int, most: int
+) -> None:
+    """Cores are for the shortest time between two runs, and what arrives is that of the longest."""
+    weekly = given_answers(requests="foreseen", predictions="7d", features="7d", throughput="1/s")
+    stated = changed(weekly, "schedule.score", cron) if cron else weekly
+    load = Load(stated, decide(stated, reference_costs()))
+    assert (load.interval, load.pause) == (least * 3_600, most * 3_600)
+    assert f"of the {least}h" in run_of(stated) or f"of the {least // 24}d" in run_of(stated)
+    queued = changed(changed(stated, "freshness.requests", "unforeseen"), "latency.p99", 7 * DAY)
+    load = Load(queued, decide(queued, reference_costs()))
+    assert load.keys.typical == pytest.approx(0.4 * most * 3_600)
+
+
+def run_of(answers: Answers) -> str:
+    """Why a scheduled run is as large as it is."""
+    found = {need.component: need for need in of(answers).needs}
+    return found["run"].because
+
+
+@pytest.mark.parametrize(("delay", "said"), [("1d", "24h"), ("30d", "30d"), ("90m", "90m")])
+def test_a_delay_is_said_in_its_own_unit(delay: str, said: str) -> None:
+    """One day is no "1 days", and an hour and a half no part of one."""
+    found = {need.component: need for need in of(given_answers(delay=delay)).needs}
+    assert f"the {said} until a label is known included" in found["log"].because
+    assert f"stored is {said} longer" in found["training"].because
+
+
+def test_what_serves_need_not_train() -> None:
+    """Where only the training is too large, it may run on another machine, and the plan says so."""
+    pump = given_answers(
+        **{"kind": "none", "p99": "20ms", "throughput": "10/s", "features": "0s"},
+        **{"level": "explain", "hosts": 1, "cores": 2},
+    )
+    told = {}
+    for memory in ("1GB", "100MB"):
+        (short,) = (
+            one
+            for one in of(changed(pump, "policy.memory", size(memory))).shortages
+            if one.resource == "memory"
+        )
+        told[memory] = (short.misfit, short.remedy)
+    misfit, remedy = told["1GB"]
+    assert misfit
+    rest = re.search("or a training on another machine: the rest needs (.+)", remedy)
+    assert rest is not None
+    assert size(rest[1]) <= size("1GB")
+    misfit, remedy = told["100MB"]
+    assert misfit
+    assert "training" not in remedy

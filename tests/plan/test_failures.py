@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 import signals
+from answer_cases import given_answers
 from groundplan.cli import main
 from groundplan.decision import decide
 from groundplan.patterns.batch.versions.validating import JUDGED
@@ -39,6 +40,20 @@ def test_every_stage_and_every_component_has_a_failure(
     named = {failure.component for failure in found}
     assert stages | filled <= named
     assert named <= stages | set(decision.components)
+
+
+def test_a_failure_names_one_component(case: str, found: tuple[Failure, ...]) -> None:
+    """Where a stage of each side has one name, the offline one says so; nothing else does."""
+    plan = draw(answers(case))
+    online = {stage.name for stage in plan.online}
+    twice = {stage.name for stage in plan.offline if stage.name in online}
+    told = {one.component for one in found if one.named.endswith(" (offline)")}
+    assert told == twice
+    for name in twice:
+        named = {one.named for one in found if one.component == name}
+        assert named == {name, f"{name} (offline)"}
+    if plan.pattern == "batch":
+        assert twice == {"validate"}
 
 
 def test_a_failure_says_all_that_a_reviewer_asks(found: tuple[Failure, ...]) -> None:
@@ -79,6 +94,12 @@ def test_what_runs_names_a_metric_or_a_command(found: tuple[Failure, ...]) -> No
         assert bool(names) == failure.running, failure
 
 
+@pytest.mark.parametrize("case", ["realtime", "realtime-linear"], indirect=True)
+def test_nothing_of_live_scores_is_left_to_build(found: tuple[Failure, ...]) -> None:
+    """Whatever can go wrong where labels are known, something of ours shows it."""
+    assert [failure.cause for failure in found if not failure.running] == []
+
+
 def test_every_command_that_is_named_exists(found: tuple[Failure, ...]) -> None:
     """With its options; where an exit code is said, the command's help tells of it."""
     context = click.Context(main)
@@ -115,3 +136,25 @@ def test_failures_survive_json(found: tuple[Failure, ...]) -> None:
     """A dossier carries them."""
     written = msgspec.json.encode(found)
     assert msgspec.json.decode(written, type=tuple[Failure, ...]) == found
+
+
+def test_what_waits_for_a_run_is_no_population_that_stays() -> None:
+    """Where requests are unforeseen each run has other keys: nothing says that those are wrong."""
+    posts = given_answers(requests="unforeseen", p99="6h", predictions="6h", features="6h")
+    listed = given_answers(requests="foreseen", predictions="6h", features="6h")
+    for given, waits in ((posts, True), (listed, False)):
+        plan, found = draw(given), failures(given, decide(given))
+        watched = {watch.signal for watch in plan.monitoring}
+        assert ({"rows", "keys"} <= watched) is not waits
+        assert any("no answer yet" in what for what in watched) is waits
+        assert any("lost keys" in one.cause for one in found) is not waits
+        assert any("widen the list" in one.mitigation for one in found) is not waits
+        (lookup,) = (stage for stage in plan.online if stage.name == "lookup")
+        assert ("ask again after the next run" in str(lookup)) is waits
+
+
+def test_old_features_are_as_old_as_they_may_be() -> None:
+    """A week between two runs is not the day before."""
+    given = given_answers(requests="foreseen", predictions="7d", features="7d")
+    found = failures(given, decide(given))
+    assert any("up to 7d before" in one.seen for one in found if one.component == "features")

@@ -1,5 +1,6 @@
 """Growth says what gives out, where exactly, and what is decided then."""
 
+from html import unescape
 from typing import Any
 
 import msgspec
@@ -12,9 +13,13 @@ from groundplan.constraints import Answers
 from groundplan.decision import decide, reference_costs
 from groundplan.errors import ConstraintError
 from groundplan.plan.capacity import capacity
+from groundplan.plan.difference import Change, difference
+from groundplan.plan.dossier import draw_up
 from groundplan.plan.growth import AXES, Axis, Growth, Limit, growth, scaled
+from groundplan.plan.page import page
 from pattern_cases import KINDS, RANKING
 
+GIVEN_OUT = "generator: from the start"
 ALL: dict[Axis, float] = {"traffic": 10.0, "corpus": 10.0, "history": 10.0}
 
 
@@ -104,7 +109,7 @@ def test_growth_into_a_conflict_says_so() -> None:
 
 def test_index_gives_way_to_the_next() -> None:
     """An exact index that stops fitting is replaced by the next option of its role."""
-    answers = given_answers(**{**RANKING, "per_request": 1_500_000})
+    answers = given_answers(**{**RANKING, "per_request": 600_000})
     costs = reference_costs()
     assert decide(answers, costs).components["index"].choice == "exact"
     found = grown(answers, corpus=10)
@@ -255,3 +260,88 @@ def test_standing_still_has_no_limits() -> None:
     assert found.limits == ()
     assert found.changes == ()
     assert found.capacity == capacity(answers, decide(answers, costs), costs)
+
+
+@pytest.mark.parametrize("output", ["score", "answer"])
+def test_a_run_gives_out_where_the_capacity_is_short_of_cores(output: str) -> None:
+    """What growth names and what the capacity refuses are one place: before it, all fits."""
+    nightly = {"predictions": "30h", "features": "30h", "requests": "foreseen", "kind": "none"}
+    more: dict[str, Any] = {"throughput": "1/s", "cores": 4, "external_api": "none"}
+    if output == "score":
+        more = {"throughput": "20000/s", "cores": 16, "kind": "explicit", "level": "explain"}
+    answers = given_answers(**{**nightly, "level": "none", "output": output, **more})
+    costs = reference_costs()
+    found = grown(answers, traffic=10.0)
+    at = limit(found, "run").factor if output == "score" else found.limits[0].factor
+    assert at is not None
+    for factor, short in ((0.98 * at, False), (1.02 * at, True)):
+        then = scaled(answers, {"traffic": factor})
+        decision = decide(then, costs)
+        if decision.pattern is None:
+            assert short
+            continue
+        shortages = capacity(then, decision, costs).shortages
+        assert any(one.misfit and one.resource == "cores" for one in shortages) is short
+
+
+def test_a_language_model_beyond_a_machine_gives_out_now() -> None:
+    """Cores that no machine has are no growth that holds: the dossier says it before all else."""
+    answers = given_answers(**{**KINDS["rag-local"], "p99": "4s", "throughput": "30/s"})
+    costs = reference_costs()
+    one = limit(grown(answers, traffic=10), "generator")
+    assert one.factor == 1.0
+    assert "one large machine of 64 cores" in one.because
+    dossier = draw_up(answers, costs)
+    assert dossier.holds
+    assert [limit.component for limit in dossier.outgrown] == ["generator"]
+    assert one.because in unescape(page(dossier))
+    little = draw_up(given_answers(), costs)
+    assert little.holds
+    assert little.outgrown == ()
+    assert "Too small from the start" not in page(little)
+
+
+def test_an_embedded_store_does_not_hold_together_what_several_machines_serve() -> None:
+    """Where its processes fill more than a machine, the server gives out now, with the store."""
+    answers = given_answers(
+        **{**RANKING, "per_request": 20_000, "requests": "foreseen", "throughput": "10000/s"},
+        **{"p99": "150ms", "features": "1m"},
+    )
+    found = grown(answers, traffic=2)
+    costs = reference_costs()
+    decided = decide(answers, costs)
+    assert decided.components["store"].choice == "embedded"
+    assert capacity(answers, decided, costs).needs[0].bands["cores"].typical > 64
+    one = limit(found, "server")
+    assert one.factor == 1.0
+    assert "a file that other machines do not see" in one.because
+    assert "a store that all share" in one.replaced_by
+
+
+def test_what_is_shared_already_is_not_replaced_by_itself() -> None:
+    """Beyond one server that all hosts share stand several of them."""
+    answers = given_answers(throughput="5000/s", hosts=2, memory="16GB")
+    one = limit(grown(answers, traffic=10), "online state")
+    assert "a cluster of Redis or Valkey" in one.replaced_by
+
+
+def test_a_corpus_that_wears_nothing_out_says_why() -> None:
+    """Keys that no answer counts are reckoned from the traffic, and which answer would is said."""
+    uncounted = given_answers(**KINDS["batch"])
+    idle = grown(uncounted, corpus=10).idle
+    assert "candidates.catalog would" in idle
+    assert "grow with the traffic" in idle
+    letters = {**KINDS["batch"], "output": "answer", "level": "none", "catalog": 10**6}
+    assert "catalog counts what is chosen among" in grown(given_answers(**letters), corpus=10).idle
+    assert grown(given_answers(**KINDS["batch"], catalog=10**7), corpus=1e6).idle == ""
+    assert grown(uncounted, corpus=10, history=10).idle == ""
+
+
+def test_what_becomes_too_small_from_the_start_cannot_fit_any_more() -> None:
+    """A change that no machine carries at once is told among what cannot fit, both ways."""
+    few, many = (
+        draw_up(given_answers(**{**KINDS["rag-local"], "p99": "4s", "throughput": rate}))
+        for rate in ("1/m", "30/s")
+    )
+    assert Change("add", GIVEN_OUT, None, "too small") in difference(few, many).misfits
+    assert Change("remove", GIVEN_OUT, "too small") in difference(many, few).misfits

@@ -1,12 +1,16 @@
 """Every pattern's plan is whole: each stage says what it does, what breaks, and what then."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
+from answer_cases import given_answers
 from groundplan import constraints
 from groundplan.decision import decide
 from groundplan.errors import ProjectError
 from groundplan.plan import HEADROOM, Plan, draw
+from pattern_cases import KINDS
 
 TEMPLATE = """
 [system]
@@ -62,6 +66,14 @@ CASES: dict[str, dict[str, object]] = {
         **{"predictions": "24h", "features": "24h", "output": "answer", "kind": "none"},
         "level": "audit",
     },
+    "batch-towers": {
+        **{"predictions": "24h", "features": "24h", "output": "ranking", "kind": "implicit"}
+    },
+    "batch-tuned": {
+        **{"predictions": "30d", "features": "30d", "output": "answer", "kind": "sparse"},
+        **{"knowledge": 'knowledge = "30d"', "level": "audit"},
+        "policy": "private_corpus = true\nfine_tuning = true",
+    },
     "batch-queue": {
         **{"predictions": "6h", "features": "6h", "requests": "unforeseen", "p99": "6h"}
     },
@@ -77,6 +89,11 @@ CASES: dict[str, dict[str, object]] = {
         "features": "0s",
     },
     "realtime-answer": {"output": "answer", "p99": "2s", "streamed": "streamed = true"},
+    "realtime-tuned": {
+        **{"output": "answer", "p99": "3s", "streamed": "streamed = true", "kind": "sparse"},
+        "knowledge": 'knowledge = "45d"',
+        "policy": "private_corpus = true\nfine_tuning = true",
+    },
     "ranking": {"output": "ranking", "per_request": 5_000_000, "kind": "implicit"},
     "ranking-offline": {
         **{"output": "ranking", "per_request": 30_000, "kind": "implicit"},
@@ -125,6 +142,44 @@ def test_every_stage_says_what_breaks_how_it_shows_and_what_then(plan: Plan) -> 
         assert len(names) == len(set(names))
 
 
+LEARNED = ("boosted trees", "linear", "isolation forest", "self supervised", "two towers")
+
+
+def test_what_learns_has_a_stage_that_teaches_it(case: str, plan: Plan) -> None:
+    """A model that learns is fitted before the request, and only such a model; so is a ranker."""
+    parts = {role: part.choice for role, part in decide(answers(case)).components.items()}
+    taught = {stage.name for stage in plan.offline} & {
+        *("train", "train_towers", "train_ranker", "tune")
+    }
+    model = parts["model"].replace("_", " ")
+    towers = "train_towers" if plan.pattern == "ranking" else "train"
+    wanted = {"tuned language model": {"tune"}, "two towers": {towers}}.get(model, set())
+    if plan.pattern != "ranking" and model in LEARNED:
+        wanted = {"train"}
+    if parts.get("ranker", "similarity") != "similarity":
+        wanted = wanted | {"train_ranker"}
+    assert taught == wanted
+    if taught:
+        assert plan.offline[0].name not in {"score", "encode_items", "publish", "evaluate"}
+
+
+def test_a_ranker_learns_from_the_labels_that_there_are() -> None:
+    """Where people judged a sample, nothing was chosen that a ranker could learn from."""
+    few = draw(
+        constraints.parse(
+            TEMPLATE.format(**{**DEFAULTS, **CASES["ranking"], "kind": "sparse", "p99": "1s"}),
+            "test.toml",
+        )
+    )
+    (learns,) = (stage.does for stage in few.offline if stage.name == "train_ranker")
+    assert "people judged" in learns
+    assert "was shown" not in learns
+    (learns,) = (
+        stage.does for stage in draw(answers("ranking")).offline if stage.name == "train_ranker"
+    )
+    assert learns == "fits the ranker on what was shown and what was chosen"
+
+
 def test_the_budgets_of_a_plan_add_up(plan: Plan) -> None:
     """Every stage of these systems fits, and budgets and headroom are the p99 exactly."""
     assert not plan.misfits
@@ -164,3 +219,27 @@ def test_a_conflict_has_no_plan() -> None:
     impossible = TEMPLATE.format(**{**DEFAULTS, "output": "answer", "level": "audit"})
     with pytest.raises(ProjectError, match="groundplan decide"):
         draw(constraints.parse(impossible, "test.toml"))
+
+
+@pytest.mark.parametrize("kind", ["batch", "batch-ranking", "realtime", "ranking", "ranking-lists"])
+def test_a_store_that_is_shared_is_one_in_every_stage(kind: str) -> None:
+    """Where several hosts serve, no stage reads or writes a file that one of them has alone."""
+
+    def places(**changes: Any) -> str:
+        stages = draw(given_answers(**KINDS[kind], **changes)).stages
+        return "; ".join(f"{stage.served_by}, {stage.at_scale}" for stage in stages)
+
+    one, several = places(), places(hosts=3)
+    assert "LMDB" in one or "memory-mapped" in one
+    assert "LMDB" not in several
+    assert "memory-mapped" not in several
+    assert "Redis or Valkey, 0.4ms beside the estimate" in several
+    assert "a cluster of Redis or Valkey" in several
+
+
+def test_a_peak_as_promised_raises_no_alert() -> None:
+    """The alert on traffic is above what the plan was drawn for, where it holds no longer."""
+    watched = draw(given_answers(throughput="500/s")).monitoring
+    alert = next(watch for watch in watched if "requests per second" in watch.signal)
+    assert alert.threshold.startswith("above 500/s")
+    assert "decide again" in alert.action

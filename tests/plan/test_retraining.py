@@ -44,6 +44,21 @@ def test_the_cadence_follows_the_labels(changes: dict[str, Any], said: str) -> N
     assert draw(given_answers(**changes)).retraining.cadence == said
 
 
+def test_a_tuned_model_is_tuned_again_before_its_knowledge_is_too_old() -> None:
+    """What may be 45 days old is tuned in every 33, so that tuning and evaluation have time."""
+    tuned = given_answers(
+        **{"output": "answer", "kind": "sparse", "level": "none", "p99": "3s", "streamed": True},
+        **{"knowledge": "45d", "private_corpus": True, "fine_tuning": True},
+    )
+    said = draw(tuned).retraining.cadence
+    assert said == (
+        "every 33d: what changed in the corpus must be in the model within 45d, tuned and evaluated"
+    )
+    assert cadence(said) == 33 * DAY
+    stated = draw(changed(tuned, "schedule.build", MONTHLY)).retraining.cadence
+    assert stated.startswith("every 31d at most, as [schedule] build")
+
+
 def test_a_gate_rests_on_what_there_is_to_judge_by() -> None:
     """Without labels people judge; nothing is said of a labelled period."""
     found = draw(given_answers(kind="none")).retraining
@@ -54,7 +69,7 @@ def test_a_gate_rests_on_what_there_is_to_judge_by() -> None:
 def test_the_projects_own_schedule_is_the_plans() -> None:
     """Where [schedule] says when to build and to score, plan, record and calendar say the same."""
     churn = given_answers(predictions="7d", features="7d", requests="foreseen", delay="30d")
-    assert "Runs every 24h: the loosest schedule" in draw(churn).summary[-1]
+    assert "Runs every 24h: the loosest of the usual schedules" in draw(churn).summary[-1]
     stated = changed(changed(churn, "schedule.score", TWICE), "schedule.build", MONTHLY)
     plan = draw(stated)
     assert plan.summary[-1] == (

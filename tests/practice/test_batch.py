@@ -4,6 +4,7 @@ import shutil
 import time
 from collections import Counter
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +33,8 @@ from patterns.batch.scored import quiet, scored
 KNOWN: Final = 300
 COLD: Final = 8
 MANY: Final = 3
+OLD: Final = ("ranges",)
+"""The charges end in July 2026: as of now nobody has any, which a check of a version finds."""
 
 
 def now() -> int:
@@ -46,7 +49,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     file.write_text(file.read_text().replace('p99 = "10ms"', 'p99 = "2s"'))
     found = Project(folder)
     build(found, None, quiet)
-    assert scored(found, 1, as_of=now()).publish().passed
+    assert scored(found, 1, as_of=now()).publish(allow=OLD).passed
     return found
 
 
@@ -78,7 +81,7 @@ def test_what_is_served_is_held_against_the_archive(project: Project, tmp_path: 
     folder = tmp_path / "churn"
     shutil.copytree(project.folder, folder)
     other = Project(folder)
-    assert scored(other, 2, as_of=now() - 3 * DAY).publish(allow=("drift",)).passed
+    assert scored(other, 2, as_of=now() - 3 * DAY).publish(allow=("drift", *OLD)).passed
     (part, *_) = Archive(other.home).parts("20260701-030000-002")
     table = pq.read_table(part)
     place = table.schema.get_field_index("score")
@@ -160,6 +163,7 @@ class Pretended:
         ]
         self.many = [deepcopy(self.answers[n::MANY]) for n in range(MANY)]
         self.project, self.archived, self.folder = project, archived, folder
+        self.stated = project.answers
 
     def measured(self, unlogged: int = 0) -> dict[str, bool]:
         """By the promise's answer and words, whether it holds."""
@@ -196,7 +200,7 @@ class Pretended:
             bodies=bodies,
         )
         run = Run(
-            answers=self.project.answers,
+            answers=self.stated,
             needing=("call", "offer"),
             archive=Archive(self.project.home),
             archived=self.archived,
@@ -206,7 +210,7 @@ class Pretended:
             log=self.folder,
             rate=0.3,
         )
-        answers: Answers = self.project.answers
+        answers: Answers = self.stated
         found = promises(answers, draw(answers), measure(run))
         return {f"{one.answer}: {one.promised}": one.holds for one in found}
 
@@ -286,7 +290,7 @@ AVERAGED = "freshness.requests: whoever was not gets an average, and it says whi
             {
                 SCORES,
                 "interpretability.level: explain: every scored answer whose decision needs reasons "
-                "has them",
+                "has those that there are",
             },
         ),
         (_foreign, {"candidates.per_request: 1 scored for each request"}),
@@ -305,6 +309,30 @@ def test_each_wrong_answer_breaks_its_promise_alone(
     assert set(broken(pretended.measured())) == expected
 
 
+@pytest.mark.parametrize(("level", "holds"), [("explain", True), ("audit", False)])
+def test_what_publication_lets_through_verify_does_too(
+    pretended: Pretended, monkeypatch: pytest.MonkeyPatch, level: Any, holds: bool
+) -> None:
+    """A row for which nothing speaks has no reasons when it is published, nor when it is asked
+    for; at the level audit there may be none."""
+    one = _needing(pretended)
+    expected = Archived.expected
+
+    def without(self: Archived, keys: Any) -> dict[Key, Expected]:
+        found = expected(self, keys)
+        return {k: replace(e, reasons=()) if k == one["key"] else e for k, e in found.items()}
+
+    monkeypatch.setattr(Archived, "expected", without)
+    for each in [*pretended.answers, *(a for answers in pretended.many for a in answers)]:
+        if each["key"] == one["key"]:
+            each["reasons"] = []
+    stated = pretended.stated
+    interpretability = msgspec.structs.replace(stated.interpretability, level=level)
+    pretended.stated = msgspec.structs.replace(stated, interpretability=interpretability)
+    named = "interpretability.level: audit: every scored answer whose decision needs reasons has "
+    assert broken(pretended.measured()) == ([] if holds else [f"{named}them"])
+
+
 def test_an_answer_that_the_log_lacks_is_missed(pretended: Pretended) -> None:
     """One row too few is one answer missing."""
     assert broken(pretended.measured(1)) == ["plan.log: every answer is in the prediction log"]
@@ -312,7 +340,7 @@ def test_an_answer_that_the_log_lacks_is_missed(pretended: Pretended) -> None:
 
 def test_a_mix_of_versions_in_one_request_is_found(pretended: Pretended, project: Project) -> None:
     """Answers of two versions for one request for many keys, each right by its own."""
-    assert scored(project, 3, as_of=now()).publish().passed
+    assert scored(project, 3, as_of=now()).publish(allow=OLD).passed
     other = Archived(Archive(project.home), "20260701-030000-003")
     assert isinstance(other.version, Version)
     key = pretended.many[1][0]["key"]

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -422,3 +423,54 @@ def test_processes_read_while_the_link_moves(tmp_path: Path) -> None:
         thread.join()
     assert wrong == [0, 0]
     assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 5
+
+
+def test_a_version_is_pointed_at_without_a_walk_through_its_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many segments it has, the move is one of a link; its checksum is looked at."""
+    store = EmbeddedScores(tmp_path)
+    for name in ("v1", "v2"):
+        store.load(version(name, OLD), write(tmp_path / name, OLD))
+
+    def walked(*_: object, **__: object) -> None:
+        raise AssertionError("the record was decoded")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(msgspec.json, "decode", walked)
+        store.point("v1")
+    file = tmp_path / "v2.scores"
+    data = bytearray(file.read_bytes())
+    data[-2] ^= 1
+    file.unlink()
+    file.write_bytes(data)
+    with pytest.raises(EngineError, match="the checksum of its record"):
+        store.point("v2")
+    assert store.current().version.name == "v1"
+
+
+def test_who_examines_goes_back_to_the_last_whole_file(tmp_path: Path) -> None:
+    """Though its name be gone; a damaged file is not followed again, and the next one is."""
+    store = EmbeddedScores(tmp_path, look_us=0)
+    publish(store, "v1", OLD)
+    reader = EmbeddedScores(tmp_path, look_us=0)
+    assert reader.current().version.name == "v1"
+    assert reader.examine() is None
+    for name in ("v1", "v2"):  # the live file itself is replaced, then one that is new
+        if name == "v2":
+            load(store, name, NEW)
+        file = tmp_path / f"{name}.scores"
+        data = bytearray(file.read_bytes())
+        data[64:200] = bytes(136)
+        file.unlink()
+        file.write_bytes(data)
+        store.point(name)
+        reader.current()
+        assert "checksum" in str(reader.examine())
+        for _ in range(2):
+            assert all(agrees(reader.get(row.key), row, "v1") for row in OLD)
+            assert "checksum" in str(reader.fault)
+            assert reader.examine() is None
+    publish(store, "v3", NEW)
+    assert reader.current().version.name == "v3"
+    assert (reader.examine(), reader.fault) == (None, None)

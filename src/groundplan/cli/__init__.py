@@ -3,8 +3,9 @@
 Nothing here imports a model or data library before a command needs it.
 """
 
+import errno
 import sys
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -31,6 +32,14 @@ from groundplan.cli.serve import serve
 from groundplan.cli.verify import verify
 from groundplan.errors import GroundplanError
 
+_ROOM: Final = "make room; what was there before is as it was"
+_OWNER: Final = "run it as a user who may, or let this one"
+_STEPS: Final = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), _ROOM),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _OWNER),
+}
+"""What to do about what the system refuses any program."""
+
 
 class _Verbs(click.Group):
     """The commands in the order in which a project meets them, and errors as sentences."""
@@ -42,11 +51,20 @@ class _Verbs(click.Group):
         try:
             return super().invoke(ctx)
         except GroundplanError as error:
-            click.secho("error: ", fg="red", nl=False, err=True)
-            click.echo(str(error), err=True)
-            sys.exit(1)
+            _end(str(error))
         except BrokenPipeError:
             sys.exit(1)
+        except OSError as error:
+            if error.errno not in _STEPS:
+                raise
+            place = f"{error.filename}: " if error.filename else ""
+            _end(f"{place}{error.strerror}: {_STEPS[error.errno]}, and try again")
+
+
+def _end(says: str) -> NoReturn:
+    click.secho("error: ", fg="red", nl=False, err=True)
+    click.echo(says, err=True)
+    sys.exit(1)
 
 
 _SETTINGS: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"]}

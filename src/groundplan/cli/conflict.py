@@ -1,18 +1,14 @@
 """A conflict on the terminal: each set of answers, each reason and each way out, once."""
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from groundplan.constraints import FIELDS, Answers
-from groundplan.constraints.kind import Choice, Flag
-from groundplan.decision.conflicts import Conflict, WayOut
+from groundplan.constraints import Answers
+from groundplan.decision.conflicts import Conflict, WayOut, nearest
 from groundplan.plan.difference import spoken
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-_OUTPUT: Final = "system.output"
 
 
 def print_conflicts(
@@ -52,31 +48,6 @@ def print_conflicts(
     heading(out, "Any one of these changes resolves it, the nearest first")
     rows = [_row(way) for way in ways]
     table(out, ("nearest change", "from", "to", "decides"), rows)
-
-
-def nearest(found: Iterable[Conflict]) -> list[WayOut]:
-    """The ways out of conflicts, each once, the nearest first.
-
-    Fewer answers go before more, what is built stays before it changes, and numbers go before
-    words: by the largest factor by which one moves, so that 100ms to 200ms is nearer than 1 to 50.
-    """
-    ways = dict.fromkeys(way for conflict in found for way in conflict.nearest)
-    return sorted(ways, key=_distance)
-
-
-def _distance(way: WayOut) -> tuple[int, bool, float, int]:
-    farthest = max(map(_moved, way.answers, way.before, way.after))
-    places = list(FIELDS)
-    return len(way.answers), _OUTPUT in way.answers, farthest, places.index(way.answers[0])
-
-
-def _moved(key: str, before: object, after: object) -> float:
-    """How far one answer moves: a number by its factor, from nothing by all; a word farther."""
-    if isinstance(FIELDS[key].kind, Choice | Flag):
-        return math.inf
-    if not isinstance(before, int) or not isinstance(after, int):
-        return math.inf
-    return abs(math.log((after + 1) / (before + 1)))
 
 
 def _stated(answers: Answers, conflict: Conflict) -> Iterator[str]:

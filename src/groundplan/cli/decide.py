@@ -9,6 +9,7 @@ import click
 from groundplan.cli.arguments import json_option, project_argument
 from groundplan.constraints import FIELDS
 from groundplan.decision import PATTERNS, conflicts, current_costs, report
+from groundplan.decision import decide as decided
 from groundplan.decision.calibrated import footer
 from groundplan.project import Project
 
@@ -20,16 +21,41 @@ def decide(project: Project, as_json: bool) -> None:
     """Derive the simplest architecture that meets the five answers, with the reasons.
 
     Each rule reads answers and rules a pattern out; of what is left standing, the simplest wins.
-    Flips say at which value of an answer the decision would change.
+    Flips say at which value of an answer the decision would change. Rules count the work alone;
+    where `groundplan plan` refuses what they decide, for waiting, cores or memory, it is said.
 
     Exit codes: 0 decided, 2 the answers conflict, 1 they cannot be read.
     """
     found = report(project.answers)
+    found["refused"] = _refused(project)
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:
         _print(project, found)
     sys.exit(0 if found["pattern"] else 2)
+
+
+def _refused(project: Project) -> list[dict[str, str]]:
+    """Why the plan does not hold what was decided; empty where it does, and in a conflict.
+
+    A rule is exact, and this an estimate: it comes with the decision and does not change it.
+    """
+    from groundplan.plan.capacity import capacity
+
+    costs = current_costs()
+    decision = decided(project.answers, costs)
+    if decision.pattern is None:
+        return []
+    return [
+        {
+            "component": shortage.component,
+            "resource": shortage.resource,
+            "because": shortage.because,
+            "remedy": shortage.remedy,
+        }
+        for shortage in capacity(project.answers, decision, costs).shortages
+        if shortage.misfit
+    ]
 
 
 def _print(project: Project, found: dict[str, Any]) -> None:
@@ -68,14 +94,28 @@ def _print(project: Project, found: dict[str, Any]) -> None:
         pairs = len(found["flips"]) - len(single)
         if single:
             table(out, ("answer", "from", "to", "decides"), [_change(flip) for flip in single])
-            if any(flip["answer"] == "latency.p99" for flip in single):
+            turned = {flip["answer"] for flip in single}
+            if "latency.p99" in turned:
                 out.print(
                     "a p99 here is the work alone: `groundplan plan` adds waiting at the peak"
+                )
+            if turned & {"policy.cores", "policy.hosts"}:
+                out.print(
+                    "cores here are the least that can carry the pattern: `groundplan plan` adds "
+                    "what components and scheduled work take, and may ask for more"
                 )
         else:
             out.print("no single answer")
         if pairs:
             out.print(f"and {pairs} pairs of answers: --json lists them")
+        if found["refused"]:
+            heading(out, "`groundplan plan` refuses this")
+            table(
+                out,
+                ("short of", "because", "what would make it fit"),
+                [(one["resource"], one["because"], one["remedy"]) for one in found["refused"]],
+                wide=("because", "what would make it fit"),
+            )
     else:
         sets = conflicts(project.answers, current_costs())
         print_conflicts(out, project.answers, sets, reasons=False)  # the rulings above have them

@@ -1,6 +1,5 @@
 """Where a command's answer goes: to the terminal, or whole into a file."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from groundplan.durable import written
 from groundplan.errors import ProjectError
 
 if TYPE_CHECKING:
@@ -44,20 +44,8 @@ def save(text: str, file: Path | None) -> None:
         click.echo(text)
         return
     try:
-        _replace(file, f"{text.rstrip()}\n")
+        written(file, f"{text.rstrip()}\n".encode())
     except OSError as error:
         raise ProjectError(
             f"{file}: cannot be written ({error.strerror}); name a file in a folder of yours"
         ) from error
-
-
-def _replace(file: Path, text: str) -> None:
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with draft.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(file)
-    finally:
-        draft.unlink(missing_ok=True)

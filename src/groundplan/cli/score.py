@@ -158,20 +158,7 @@ def _show(found: "Outcome") -> None:
         right=("rows",),
         wide=("from",),
     )
-    heading(out, "Decisions")
-    table(
-        out,
-        ("decision", "rows", "share"),
-        [
-            (
-                name,
-                f"{counts.decided.get(at, 0):,}",
-                f"{counts.decided.get(at, 0) / counts.rows:.2%}",
-            )
-            for at, name in reversed(list(enumerate(found.decisions)))
-        ],
-        right=("rows", "share"),
-    )
+    _show_decisions(out, found)
     if counts.explained:
         _show_reasons(out, found)
     if run.delta_of:
@@ -184,6 +171,30 @@ def _show(found: "Outcome") -> None:
         out.print(f"{found.out[1]:,} rows written to {found.out[0]}")
     took = ", ".join(f"{step} {seconds:.1f} s" for step, seconds in found.seconds.items())
     out.print(f"\n{took}")
+
+
+def _show_decisions(out: "Console", found: "Outcome") -> None:
+    from groundplan.cli.tables import heading, table
+
+    heading(out, "Decisions")
+    table(
+        out,
+        ("decision", "rows", "share", "by the build"),
+        [
+            (each.decision, f"{each.rows:,}", f"{each.share:.2%}", f"{each.built:.2%}")
+            for each in reversed(found.decisions)
+        ],
+        right=("rows", "share", "by the build"),
+    )
+    missed = [each for each in reversed(found.decisions) if each.missed]
+    for each in missed:
+        out.print(f"{each.decision}: {each.share:.2%} of the rows, {each.asked:.2%} asked for")
+    if missed:
+        out.print(
+            "The build chose the cuts by models that had not seen the rows. Rows that the model "
+            "was trained on score otherwise; so does a population that has moved, for which "
+            "`groundplan build` chooses anew."
+        )
 
 
 def _show_reasons(out: "Console", found: "Outcome") -> None:
@@ -239,6 +250,16 @@ def _show_delta(out: "Console", found: "Outcome") -> None:
         out.print(f"a full run would have given {same}")
 
 
+def _show_segments(out: "Console", without: int) -> None:
+    from groundplan.models.fairness import SMALL
+    from groundplan.patterns.batch.versions.measuring import SEGMENTS
+
+    out.print(
+        f"\n{without:,} segments have fewer than {SMALL} rows or are none of the {SEGMENTS:,} "
+        "largest: the average of all answers for keys of theirs that were not scored"
+    )
+
+
 def _show_published(out: "Console", published: "Published") -> None:
     from groundplan.cli.tables import heading, mark, table
 
@@ -249,6 +270,8 @@ def _show_published(out: "Console", published: "Published") -> None:
         [(each.name, each.says, each.limit, mark(each.passed)) for each in published.checks],
         wide=("found", "asked"),
     )
+    if without := published.version.figures.get("segments_without"):
+        _show_segments(out, without)
     name, before = published.version.name, published.previous
     if not published.passed:
         failed = ", ".join(each.name for each in published.checks if not each.passed)

@@ -7,13 +7,14 @@ from groundplan.decision import PATTERNS, Costs
 from groundplan.decision.calibrated import footer
 from groundplan.plan import Plan, Stage
 from groundplan.plan.amount import show_amount, show_band, show_load
+from groundplan.plan.budget import RESERVED
 from groundplan.plan.capacity import Capacity
 from groundplan.plan.difference import spoken, words
 from groundplan.plan.dossier import Dossier
 from groundplan.plan.failures import Failure
 from groundplan.plan.growth import Growth, Limit, bills, grown_by
 from groundplan.plan.served import BUILT, planned
-from groundplan.units import show_duration, show_rate
+from groundplan.units import show_about, show_duration, show_enough, show_rate
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,6 +40,7 @@ def print_dossier(out: "Console", dossier: Dossier, *, full: bool, grown: bool) 
         _print_stages(out, plan)
         if capacity is not None:
             _print_capacity(out, capacity, full)
+            _print_outgrown(out, dossier)
         _print_growth(out, dossier.growth, grown or full)
         _print_bills(out, dossier)
         _print_failures(out, dossier.failures, full)
@@ -84,7 +86,7 @@ def _print_stages(out: "Console", plan: Plan) -> None:
     table(out, columns, [_offline(stage) for stage in plan.offline], wide=columns[1:])
     heading(out, f"In a request: {show_duration(plan.p99)} p99 at {show_rate(plan.throughput)}")
     rows = [_online(stage) for stage in plan.online]
-    spare = ("headroom", "", show_duration(plan.headroom), "queueing, the network", "")
+    spare = ("headroom", "", show_about(plan.headroom), RESERVED, "")
     table(
         out,
         ("stage", "estimate", "budget", "does", "fallback"),
@@ -94,8 +96,8 @@ def _print_stages(out: "Console", plan: Plan) -> None:
     )
     for misfit in plan.misfits:
         out.print(
-            f"{misfit.stage} cannot fit: it takes {show_duration(misfit.needs)}, and "
-            f"{show_duration(misfit.has)} are left. What would make it fit: {misfit.remedy}",
+            f"{misfit.stage} cannot fit: it takes {show_enough(misfit.needs)}, and "
+            f"{show_about(misfit.has)} are left. What would make it fit: {misfit.remedy}",
             style="red",
         )
 
@@ -105,7 +107,7 @@ def _offline(stage: Stage) -> tuple[str, ...]:
 
 
 def _online(stage: Stage) -> tuple[str, ...]:
-    estimate, budget = show_duration(stage.estimate), show_duration(stage.budget)
+    estimate, budget = show_about(stage.estimate), show_about(stage.budget)
     return (stage.name, estimate, budget, f"{stage.does} ({stage.served_by})", stage.fallback.says)
 
 
@@ -129,6 +131,17 @@ def _print_capacity(out: "Console", capacity: Capacity, full: bool) -> None:
         )
     if capacity.model and full:
         out.print(capacity.model, style="dim", markup=False)
+
+
+def _print_outgrown(out: "Console", dossier: Dossier) -> None:
+    """What is too small from the start, where nothing is stated that it could fall short of."""
+    for limit in dossier.outgrown:
+        out.print(
+            f"{words(limit.component)} is too small from the start: {limit.because}. What replaces "
+            f"it: {limit.replaced_by}",
+            style="yellow",
+            markup=False,
+        )
 
 
 def _needs(capacity: Capacity, *, because: bool) -> Iterator[Sequence[str]]:
@@ -165,7 +178,7 @@ def _print_growth(out: "Console", growths: Iterable[Growth], every: bool) -> Non
             parts = (words(limit.component), at, limit.because, limit.replaced_by)
             rows.append(("" if place else name, *parts))
         if not gone:
-            rows.append((name, "nothing gives out", "", "", ""))
+            rows.append((name, "nothing gives out", "", growth.idle, ""))
         if growth.pattern is None:
             torn.append(name)
         else:
@@ -223,7 +236,7 @@ def _print_failures(out: "Console", failures: Sequence[Failure], full: bool) -> 
     rows = []
     last = ""
     for failure in failures:
-        name = words(failure.component)
+        name = failure.named
         signal = failure.signal if planned or failure.running else f"to build: {failure.signal}"
         told = _mode(failure, signal) if full else signal
         rows.append(("" if name == last else name, failure.cause, told))

@@ -172,9 +172,10 @@ def zone(name: str) -> tzinfo:
 def times(text: str, time_zone: str, after: int) -> Iterator[int]:
     """The moments of an expression after a moment, in order; µs since 1970, UTC.
 
-    Where the clocks change, as Debian's cron does it: what stands at fixed hours runs once on
-    such a day too, a skipped time at the end of the gap, a repeated time at its first pass;
-    what runs every hour or oftener follows elapsed time.
+    Where the clocks change, as Debian's cron does it: what stands at fixed minutes of fixed hours
+    runs once on such a day too, a skipped time at the end of the gap, a repeated time at its first
+    pass. Where the field of the minute or that of the hour begins with `*`, elapsed time counts:
+    `*/30 2 * * *` does not run on the day that has no hour 2, and runs in both of two.
     """
     start = (EPOCH + timedelta(microseconds=after)).astimezone(zone(time_zone))
     last = after
@@ -185,17 +186,27 @@ def times(text: str, time_zone: str, after: int) -> Iterator[int]:
             yield us
 
 
-@lru_cache(maxsize=64)
 def longest_gap(text: str) -> int:
     """µs between two runs at most, on clocks that never change."""
+    return _gaps(text)[1]
+
+
+def shortest_gap(text: str) -> int:
+    """µs between two runs at least, on clocks that never change."""
+    return _gaps(text)[0]
+
+
+@lru_cache(maxsize=64)
+def _gaps(text: str) -> tuple[int, int]:
+    """The shortest and the longest."""
     allowed = parse(text)
     daily = [60 * hour + minute for hour in allowed.hours for minute in allowed.minutes]
-    longest = max((later - earlier for earlier, later in pairwise(daily)), default=0)
+    found = {later - earlier for earlier, later in pairwise(daily)}
     first = date(2024, 1, 1)
     days = [n for n in range(_YEARS * 366) if allowed.on(first + timedelta(days=n))]
     for earlier, later in pairwise(days):
-        longest = max(longest, (later - earlier) * (DAY // MINUTE) + daily[0] - daily[-1])
-    return longest * MINUTE
+        found.add((later - earlier) * (DAY // MINUTE) + daily[0] - daily[-1])
+    return min(found) * MINUTE, max(found) * MINUTE
 
 
 def often(most: int) -> str | None:

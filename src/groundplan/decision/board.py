@@ -105,6 +105,9 @@ class Board:
         self.case = Case(answers)
         self.work = (costs or current()).work
         self.start = {d.slot: getattr(self.case, d.slot) for d in DOMAINS.values()}
+        # What an answer that is not stated means, where that is a number: others are near or far.
+        meant = {"hosts": 1, "catalog": self.case.per_request}
+        self._near = {s: meant.get(s) if v is None else v for s, v in self.start.items()}
         a, w = self.case, self.work
         self.mask = sum(1 << i for i, rule in enumerate(_RULES) if rule.when(a, w))
         self.pattern = outcome(self.mask)
@@ -140,9 +143,9 @@ class Board:
         """For each range of values with outcomes of its own, the one nearest to the start.
 
         Enumerations: every other value, the nearest in its order first. Where nothing is stated,
-        the highest of each range. Leaving the answer out comes last.
+        and that means no number, the highest of each range. Leaving the answer out comes last.
         """
-        start = self.start[domain.slot]
+        start = self._near[domain.slot]
         if domain.values:
             others = [value for value in domain.values if value != start]
             return sorted(others, key=lambda value: self.rank(domain, value))
@@ -152,11 +155,15 @@ class Board:
             return [edges[-1] if edges else domain.least, *reversed(tops)]
         found: list[Any] = [e if e > start else e - 1 for e in edges]
         found.sort(key=lambda value: abs(value - start))
-        return [*found, None] if domain.optional else found
+        return [*found, None] if self._omitted(domain) else found
+
+    def _omitted(self, domain: Domain) -> bool:
+        """Is leaving the answer out a move?"""
+        return domain.optional and self.start[domain.slot] is not None
 
     def rank(self, domain: Domain, value: Any) -> tuple[int, int]:
         """How far a value is from the start, in the order of `moves`."""
-        start = self.start[domain.slot]
+        start = self._near[domain.slot]
         if value is None:
             return 1, 0
         if domain.values:

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from groundplan.decision.costs import ROWS, Costs, load, reference
+from groundplan.durable import written
 from groundplan.errors import EngineError, ProjectError
 
 VARIABLE: Final = "GROUNDPLAN_COSTS"
@@ -114,17 +115,9 @@ def save(costs: Costs) -> Path:
     # What the reference filled in stays out: a newer reference may know better.
     rows = {name: cost for name, cost in costs.rows.items() if name not in costs.left}
     content = msgspec.json.encode(msgspec.structs.replace(costs, rows=rows))
-    part = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("wb") as file:
-                file.write(msgspec.json.format(content, indent=1) + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        written(path, msgspec.json.format(content, indent=1) + b"\n")
     except OSError as error:
         raise _unwritten(path, error) from error
     return path

@@ -36,6 +36,14 @@ def cores(pattern: str) -> tuple[Edge, ...]:
     )
 
 
+def ages() -> tuple[Edge, ...]:
+    """The ages that leave a scheduled run time to write with the stated cores."""
+    return (
+        ("predictions", lambda a, w: work.enough_time("predictions", a, w)),
+        ("features", lambda a, w: work.enough_time("features", a, w)),
+    )
+
+
 def corpus_in_time(pattern: str) -> tuple[Edge, ...]:
     """The corpus that takes too long to search."""
     return (

@@ -8,7 +8,7 @@ from groundplan.decision.role import Option, Role
 from groundplan.decision.ruling import Rule
 from groundplan.decision.work import Work
 from groundplan.decision.writing import needs_private
-from groundplan.units import MILLISECOND, show_count, show_duration
+from groundplan.units import MILLISECOND, show_about, show_count, show_duration
 
 HEAVY: Final = 10 * MILLISECOND  # of p99: below, no heavy network runs while a request waits
 _TABLES = frozenset({"batch", "realtime"})
@@ -159,7 +159,10 @@ MODEL: Final = Role(
             "two towers learn from what many people took",
         ),
         _audit("model-towers-audit", "two_towers", "what a learned vector means is not stated"),
-        _scores("text_encoder", "how near two texts are is not a score of one thing"),
+        _scores(
+            "text_encoder",
+            "a text is a feature of it: an encoder's vector or word counts, beside the others",
+        ),
         _audit("model-encoder-audit", "text_encoder", "what a learned vector means is not stated"),
         Rule(
             "model-encoder-latency",
@@ -169,8 +172,9 @@ MODEL: Final = Role(
                 a.pattern == "realtime" and not work.fits(_encoding(a, w), "realtime", a, w)
             ),
             lambda a, w: (
-                f"encoding the request takes {show_duration(w.ns['encoder'] / 1000)}, "
-                f"which does not fit what {show_duration(a.p99)} leaves beside the candidates"
+                f"encoding the request takes {show_about(w.ns['encoder'] / 1000)}, "
+                "and 2.5 times that, when it is slow, does not fit what "
+                f"{show_duration(a.p99)} leaves beside the candidates"
             ),
         ),
         Rule(
@@ -197,7 +201,7 @@ MODEL: Final = Role(
             _ASKED,
             _hurried,
             lambda a, w: (
-                f"a pass for each candidate takes {show_duration(_passes(a, w) / 1000)}, and "
+                f"a pass for each candidate takes {show_about(_passes(a, w) / 1000)}, and "
                 f"{show_duration(a.p99)} is promised: no heavy network while a request waits"
             ),
         ),
@@ -308,8 +312,8 @@ EXPLAINER: Final = Role(
             (*_KIND, *_ASKED, "freshness.requests", "candidates.catalog", "interpretability.level"),
             lambda a, w: a.pattern != "batch" and not work.fits(_reasons(a, w), a.pattern, a, w),
             lambda a, w: (
-                f"the attributions take {show_duration(_reasons(a, w) / 1000)}, which "
-                f"does not fit what {show_duration(a.p99)} leaves"
+                f"the attributions take {show_about(_reasons(a, w) / 1000)}, and "
+                f"2.5 times that, when it is slow, does not fit what {show_duration(a.p99)} leaves"
             ),
         ),
         _explains(

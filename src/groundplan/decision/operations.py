@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from groundplan.decision import work, writing
+from groundplan.decision import run, work, writing
 from groundplan.decision.case import Case
 from groundplan.decision.role import Option, Role
 from groundplan.decision.ruling import Rule
 from groundplan.decision.work import Work
 from groundplan.decision.writing import needs_private
-from groundplan.units import DAY, HOUR, show_count, show_duration, show_rate, show_size
+from groundplan.units import DAY, HOUR, show_about, show_count, show_duration, show_rate, show_size
 
 LOCAL: Final = 8_000_000_000  # bytes: 8 billion parameters at 4 bits, and as much for contexts
 RARE: Final = 0.1  # share of positives below which a ROC curve flatters
@@ -37,7 +37,7 @@ def _longer(a: Case, w: Work) -> int:
 
 def _dearer(a: Case, w: Work) -> int:
     """Nanoseconds of cores by which a whole answer of theirs is dearer."""
-    return writing.answer(8, a.pattern, w.ns) - writing.answer(1, a.pattern, w.ns)
+    return work.writes(8, a.pattern, a, w) - work.writes(1, a.pattern, a, w)
 
 
 GENERATOR: Final = Role(
@@ -96,11 +96,11 @@ GENERATOR: Final = Role(
             lambda a, w: (
                 a.pattern != "batch"
                 and writing.at_home(a)
-                and not work.fits(_longer(a, w), a.pattern, a, w)
+                and not work.awaits(_longer(a, w), a.pattern, a, w)
             ),
             lambda a, w: (
                 f"until it has read {show_count(writing.read(a.pattern))} tokens and says "
-                f"something, {show_duration(writing.local(8, a.pattern, a, w.ns) / 1000)} pass, "
+                f"something, {show_about(writing.local(8, a.pattern, a, w.ns) / 1000)} pass, "
                 f"which does not fit what {show_duration(a.p99)} leaves"
             ),
         ),
@@ -110,24 +110,25 @@ GENERATOR: Final = Role(
             (
                 *_WRITER,
                 *_CORPUS,
-                "system.output",
-                "latency.throughput",
-                "policy.hosts",
-                "policy.cores",
+                *("system.output", "latency.throughput", "policy.hosts", "policy.cores"),
+                *("freshness.predictions", "freshness.features", "freshness.requests"),
             ),
+            lambda a, w: writing.at_home(a) and not work.carries(_dearer(a, w), a.pattern, a, w),
             lambda a, w: (
-                a.pattern != "batch"
-                and writing.at_home(a)
-                and not work.carries(_dearer(a, w), a.pattern, a, w)
-            ),
-            lambda a, w: (
-                f"an answer takes {show_duration(writing.answer(8, a.pattern, w.ns) / 1000)} of "
-                f"one core, and {show_rate(a.throughput)} of them fill more than 70% of the "
-                "stated cores"
+                f"an answer takes {show_about(writing.answer(8, a.pattern, w.ns) / 1000)} of "
+                f"one core, and {_written(a)} fill more than 70% of the stated cores"
             ),
         ),
     ),
 )
+
+
+def _written(a: Case) -> str:
+    """What is written, and in what time."""
+    if a.pattern != "batch":
+        return f"{show_rate(a.throughput)} of them"
+    return f"{run.amount(a)} within {run.window(a)}"
+
 
 FEATURES: Final = Role(
     "features",
@@ -217,8 +218,8 @@ STORE: Final = Role(
             lambda a, w: work.beyond_machine(a.pattern, a, w),
             lambda a, w: (
                 f"{show_rate(a.throughput)} keep "
-                f"{work.cores_needed(a.pattern, a, w):,.0f} cores busy, more than a machine of "
-                f"{work.MACHINE} carries, and all hosts must know the same"
+                f"{work.cores_serving(a.pattern, a, w):,.0f} cores busy, more than the 70% "
+                f"of a machine of {work.MACHINE} that may be, and all hosts must know the same"
             ),
         ),
         Rule(
@@ -232,32 +233,31 @@ STORE: Final = Role(
 )
 
 
-def oldest(a: Case) -> int:
-    """Microseconds between two runs, at most: nothing that is served may be older."""
-    waits = a.p99 if a.requests == "unforeseen" else a.predictions
-    return min(a.predictions, a.features, waits)
-
-
-def _every(hours: int) -> Rule:
+def _every(span: int) -> Rule:
     return Rule(
-        f"schedule-{hours}h",
-        f"{hours}h",
+        f"schedule-{show_duration(span)}",
+        show_duration(span),
         ("latency.p99", "freshness.predictions", "freshness.features", "freshness.requests"),
-        lambda a, w: oldest(a) < hours * HOUR,
-        lambda a, w: f"what is served may be at most {show_duration(oldest(a))} old",
+        lambda a, w: run.oldest(a) < run.ages(span),
+        lambda a, w: (
+            f"what is served may be at most {show_duration(run.oldest(a))} old, and a run every "
+            f"{show_duration(span)}, which may take a quarter of that itself, lets it get older"
+        ),
     )
 
-
-_HOURS: Final = (24, 12, 6, 4, 2, 1)
 
 SCHEDULE: Final = Role(
     "schedule",
     tuple(
-        Option(f"{hours}h", f"a run every {hours}h, unless [schedule] says otherwise", _BATCH)
-        for hours in _HOURS
+        Option(
+            show_duration(span),
+            f"a run every {show_duration(span)}, unless [schedule] says otherwise",
+            _BATCH,
+        )
+        for span in run.SPANS
     ),
-    # The last one needs no rule: where an hour is too long, batch itself is out.
-    tuple(_every(hours) for hours in _HOURS[:-1]),
+    # The last one needs no rule: where it is too long, batch itself is out.
+    tuple(_every(span) for span in run.SPANS[:-1]),
 )
 
 

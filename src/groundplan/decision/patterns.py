@@ -15,7 +15,7 @@ PATTERNS: Final = (
     Pattern(
         "batch",
         "score everything on a schedule, publish to a key-value store, serve by lookup",
-        "predictions may be old, and everything that is asked can be listed beforehand",
+        "predictions may be old, and what is asked is known beforehand or can wait for a run",
     ),
     Pattern(
         "realtime",

@@ -7,7 +7,7 @@ from groundplan.decision.case import Case
 from groundplan.decision.role import Option, Role
 from groundplan.decision.ruling import Rule
 from groundplan.decision.work import Work
-from groundplan.units import show_count, show_duration, show_rate, show_size
+from groundplan.units import show_about, show_count, show_duration, show_rate, show_size
 
 _RANKING = frozenset({"ranking"})
 _SEARCH = frozenset({"ranking", "rag"})
@@ -142,8 +142,8 @@ INDEX: Final = Role(
             lambda a, w: not work.fits(_exact(a, w), a.pattern, a, w),
             lambda a, w: (
                 f"comparing {show_count(search.searched(a))} vectors takes "
-                f"{show_duration(_scan(a, w) / 1000)}, which does not fit what "
-                f"{show_duration(a.p99)} leaves"
+                f"{show_about(_scan(a, w) / 1000)}, and 2.5 times that, when it is "
+                f"slow, does not fit what {show_duration(a.p99)} leaves"
             ),
         ),
         Rule(
@@ -187,9 +187,9 @@ WORD_INDEX: Final = Role(
             ("latency.p99", "latency.streamed", "policy.cores", *_CORPUS, *_WRITER),
             lambda a, w: not work.fits(_words(a, w), a.pattern, a, w),
             lambda a, w: (
-                f"a search by words takes {show_duration(_words(a, w) / 1000)} among "
-                f"{show_count(search.passages(a))} passages, which does not fit what "
-                f"{show_duration(a.p99)} leaves"
+                f"a search by words takes {show_about(_words(a, w) / 1000)} among "
+                f"{show_count(search.passages(a))} passages, and 2.5 times that, when it "
+                f"is slow, does not fit what {show_duration(a.p99)} leaves"
             ),
         ),
         Rule(
@@ -223,8 +223,8 @@ RERANKER: Final = Role(
             _LEFT,
             lambda a, w: not work.fits(_pairs(w), a.pattern, a, w),
             lambda a, w: (
-                f"{work.RERANKED} pairs take {show_duration(_pairs(w) / 1000)}, which "
-                f"does not fit what {show_duration(a.p99)} leaves"
+                f"{work.RERANKED} pairs take {show_about(_pairs(w) / 1000)}, and "
+                f"2.5 times that, when it is slow, does not fit what {show_duration(a.p99)} leaves"
             ),
         ),
         Rule(

@@ -6,12 +6,20 @@ microseconds; what a request takes comes from `work`, which sums the measured co
 
 from typing import Final
 
-from groundplan.decision import edges, search, work, writing
+from groundplan.decision import edges, run, search, work, writing
 from groundplan.decision.case import Case
 from groundplan.decision.ruling import Rule
 from groundplan.decision.work import Work
 from groundplan.decision.writing import needs_private
-from groundplan.units import DAY, HOUR, show_count, show_duration, show_rate
+from groundplan.units import (
+    DAY,
+    HOUR,
+    show_about,
+    show_count,
+    show_duration,
+    show_enough,
+    show_rate,
+)
 
 RUN: Final = HOUR  # the shortest schedule that a batch is run on
 TUNED: Final = 30 * DAY  # knowledge of this age can be tuned in: a tuning takes days of care
@@ -34,7 +42,7 @@ def scans(a: Case, w: Work) -> bool:
 
 
 def _slow(pattern: str, what: str, a: Case, w: Work) -> str:
-    least = show_duration(work.least_p99(pattern, a, w))
+    least = show_enough(work.least_p99(pattern, a, w))
     return f"{what}, which holds a p99 of {least} at best, and {show_duration(a.p99)} is promised"
 
 
@@ -88,10 +96,24 @@ def _answering(what: str, a: Case) -> str:
     return f"{what} and writing the answers here, as {_forbidden(a)},"
 
 
+def _publishing(a: Case, w: Work) -> str:
+    if not writing.at_home(a):
+        return "one lookup"
+    each = show_about(writing.answer(1, "batch", w.ns) / 1000)
+    return (
+        f"looking up, and writing {run.amount(a)} here within {run.window(a)}, as "
+        f"{_forbidden(a)}, {each} of a core each,"
+    )
+
+
 def _found(a: Case) -> str:
     if search.listed(a):
         return f"to read a list, join and rank {work.SHORT_LIST}"
     return f"to search {show_count(search.things(a))} things, join and rank {work.SHORT_LIST}"
+
+
+def _whole(a: Case) -> str:
+    return "" if search.listed(a) else "; parts that are searched at once are not reckoned with"
 
 
 _POLICY = ("policy.private_corpus", "policy.fine_tuning")
@@ -155,16 +177,28 @@ RULES: Final = (
         "batch",
         ("latency.p99",),
         lambda a, w: work.slow("batch", a, w),
-        lambda a, w: _slow("batch", f"one lookup takes {show_duration(w.lookup / 1000)}", a, w),
+        lambda a, w: _slow("batch", f"one lookup takes {show_about(w.lookup / 1000)}", a, w),
         edges.p99("batch"),
     ),
     Rule(
         "batch-capacity",
         "batch",
-        _CAPACITY,
-        lambda a, w: work.busy("batch", a, w),
+        ("system.output", *_CAPACITY),
+        lambda a, w: a.output != "answer" and work.busy("batch", a, w),
         lambda a, w: _busy("batch", "one lookup", a, w),
         edges.cores("batch"),
+    ),
+    Rule(
+        "batch-writing",
+        "batch",
+        (
+            *("system.output", "freshness.predictions", "freshness.features"),
+            *("freshness.requests", *_CAPACITY, *_WRITER),
+        ),
+        lambda a, w: a.output == "answer" and work.busy("batch", a, w),
+        lambda a, w: _busy("batch", _publishing(a, w), a, w),
+        (*edges.cores("batch"), *edges.ages()),
+        output="answer",
     ),
     Rule(
         "realtime-latency",
@@ -173,7 +207,7 @@ RULES: Final = (
         lambda a, w: a.output != "answer" and work.slow("realtime", a, w),
         lambda a, w: _slow(
             "realtime",
-            f"{_scan(a)} takes {show_duration(work.own('realtime', a, w) / 1000)}",
+            f"{_scan(a)} takes {show_about(work.own('realtime', a, w) / 1000)}",
             a,
             w,
         ),
@@ -257,7 +291,7 @@ RULES: Final = (
         ("system.output", "latency.p99", "candidates.per_request", *_CAPACITY),
         lambda a, w: a.output == "ranking" and scans(a, w),
         lambda a, w: (
-            f"{_scan(a)} takes {show_duration(work.own('realtime', a, w) / 1000)} and "
+            f"{_scan(a)} takes {show_about(work.own('realtime', a, w) / 1000)} and "
             f"fits {show_duration(a.p99)}: nothing needs to be narrowed, and nothing is missed"
         ),
         (
@@ -273,11 +307,14 @@ RULES: Final = (
         "ranking",
         ("system.output", "latency.p99", *_REACH),
         lambda a, w: a.output == "ranking" and work.slow("ranking", a, w),
-        lambda a, w: _slow(
-            "ranking",
-            f"{_found(a)} takes {show_duration(work.own('ranking', a, w) / 1000)}",
-            a,
-            w,
+        lambda a, w: (
+            _slow(
+                "ranking",
+                f"{_found(a)} takes {show_about(work.own('ranking', a, w) / 1000)}",
+                a,
+                w,
+            )
+            + _whole(a)
         ),
         (*edges.p99("ranking"), *edges.corpus_in_time("ranking")),
         output="ranking",

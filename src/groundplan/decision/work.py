@@ -8,7 +8,7 @@ search takes is in `search`; the plan's stages take their figures from the same 
 from collections.abc import Mapping
 from typing import Final
 
-from groundplan.decision import search, writing
+from groundplan.decision import run, search, writing
 from groundplan.decision.case import Case
 
 SHORT_LIST: Final = 100  # candidates: the least that a ranker is worth running on
@@ -16,6 +16,7 @@ RERANKED: Final = 50  # candidates that a cross-encoder reads
 SHOWN: Final = 10  # results that a ranking shows, each with its reasons
 FIRST_WORDS: Final = writing.FIRST_WORDS
 HEADROOM: Final = 8, 10  # the stages may fill this share of the p99: medians vary
+SLOW: Final = 5, 2  # times its median, beside the headroom: the slowest of a hundred requests
 BUSY: Final = 7, 10  # of the stated cores: beyond, queues grow without bound in bursts
 MACHINE: Final = 64  # cores of one large machine, where none are stated
 CITED: Final = 1_000_000  # ns: each citation is looked up among the passages
@@ -34,7 +35,9 @@ class Work:
         self.lookup = self.taking + max(ns["lookup"], ns["item_list"])
         # Who asks, and in which context: two entities.
         self.ask = self.taking + 2 * ns["join_key"]
-        # A row by trees, or by coefficients that are read once more for the reasons.
+        # A row by trees, or by coefficients that are read once more for the reasons. Where labels
+        # are sparse coefficients alone would be cheaper; but then fewer labels would make realtime
+        # possible, and the labels that its loop collects would rule it out again.
         self.each = ns["gather_candidate"] + max(ns["gbm_row"], 2 * ns["linear_single"])
         # One row alone may take longer than a row of many.
         self.alone = self.ask + max(0, ns["gbm_single"] - ns["gbm_row"])
@@ -76,10 +79,19 @@ def wait(pattern: str, a: Case, w: Work) -> int:
 
 def effort(pattern: str, a: Case, w: Work) -> int:
     """Nanoseconds of our own cores for one request, a language model's that runs here included."""
-    found = own(pattern, a, w)
+    return own(pattern, a, w) + writes(1, pattern, a, w)
+
+
+def writes(billions: int, pattern: str, a: Case, w: Work) -> int:
+    """Nanoseconds of our own cores that a language model here takes for one request.
+
+    In a scheduled run, what writing keeps busy while it runs, over the requests of the peak.
+    """
+    if pattern == "batch" and a.output == "answer" and writing.at_home(a):
+        return run.written(billions, a, w.ns)
     if _writes(pattern, a) and writing.at_home(a):
-        found += writing.answer(1, pattern, w.ns)
-    return found
+        return writing.answer(billions, pattern, w.ns)
+    return 0
 
 
 def _writes(pattern: str, a: Case) -> bool:
@@ -137,8 +149,22 @@ def enough_cores(pattern: str, a: Case, w: Work) -> int | None:
 
 
 def fits(extra: int, pattern: str, a: Case, w: Work) -> bool:
-    """Is there room in the p99 for so many nanoseconds more, beside the components so far?"""
-    return own(pattern, a, w) + wait(pattern, a, w) + a.taken + extra <= _allowed(a)
+    """Is there room in the p99 for so many nanoseconds more, beside the components so far?
+
+    What components take beyond the simplest ones counts by the requests in which it is slow.
+    """
+    return _left(a.taken + extra, pattern, a, w) >= 0
+
+
+def awaits(extra: int, pattern: str, a: Case, w: Work) -> bool:
+    """Is there room to wait so many nanoseconds more for what takes equally long each time?"""
+    return _left(a.taken, pattern, a, w) >= extra
+
+
+def _left(taken: int, pattern: str, a: Case, w: Work) -> int:
+    """Nanoseconds of the p99 that are left beside components that take so many at the median."""
+    slow = SLOW[0] * taken // SLOW[1]
+    return _allowed(a) - own(pattern, a, w) - wait(pattern, a, w) - slow
 
 
 def carries(extra: int, pattern: str, a: Case, w: Work) -> bool:
@@ -154,13 +180,18 @@ def busy(pattern: str, a: Case, w: Work) -> bool:
 
 
 def cores_needed(pattern: str, a: Case, w: Work) -> float:
-    """Cores that the peak keeps busy."""
+    """Cores that the peak keeps busy, and what is written for it."""
     return a.throughput * effort(pattern, a, w) / _SECOND**2
 
 
+def cores_serving(pattern: str, a: Case, w: Work) -> float:
+    """Cores that the peak keeps busy, without what a language model takes."""
+    return a.throughput * own(pattern, a, w) / _SECOND**2
+
+
 def beyond_machine(pattern: str, a: Case, w: Work) -> bool:
-    """Does the peak need more cores than one large machine has, where none are stated?"""
-    demand = BUSY[1] * a.throughput * effort(pattern, a, w)
+    """Does serving need more cores than one large machine has, where none are stated?"""
+    demand = BUSY[1] * a.throughput * own(pattern, a, w)
     return a.cores is None and demand > BUSY[0] * MACHINE * _SECOND**2
 
 
@@ -184,6 +215,23 @@ def least_cores(pattern: str, a: Case, w: Work) -> int:
 def least_hosts(pattern: str, a: Case, w: Work) -> int | None:
     """The fewest hosts of the stated cores that carry the peak."""
     return None if a.cores is None else _least(pattern, a, w, a.cores)
+
+
+def enough_time(slot: str, a: Case, w: Work) -> int | None:
+    """The least age, in microseconds, that leaves a run time to write with the stated cores.
+
+    None where that answer does not turn it: `slot` is `predictions` or `features`, and the other
+    one holds for every run as well.
+    """
+    if a.cores is None or a.output != "answer" or not writing.at_home(a):
+        return None
+    if a.requests == "unforeseen":  # what is written grows with the time that there is for it
+        return None
+    least = run.enough(_room(a) // (BUSY[1] * a.throughput) - own("batch", a, w), w.ns)
+    other = a.features if slot == "predictions" else a.predictions
+    if least is None or least == run.SHORTEST or other < run.ages(least):
+        return None
+    return run.ages(least)
 
 
 def _room(a: Case) -> int:

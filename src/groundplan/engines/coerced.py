@@ -19,6 +19,8 @@ _INTEGERS: Final = frozenset(
     f"{sign}{size}" for sign in ("", "U") for size in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
 ) | {"HUGEINT", "UHUGEINT"}
 _WIDE: Final = frozenset({"UBIGINT", "HUGEINT", "UHUGEINT"})
+_EMPTY: Final = '"NULL"'
+"""DuckDB's type of a column in which nobody has a value, as tables of Python's None have it."""
 _WRONG: Final = "@wrong@"
 """What the error of a row that does not fit begins with."""
 
@@ -204,6 +206,8 @@ def _time(rows: Rows, source: Source, name: str, raw: str, type_: str) -> Coerce
 
 def _converted(raw: str, type_: str, kind: Kind) -> tuple[str | None, str, str]:
     """A value in its declared type (None: never), whether a row fits, and what is wanted."""
+    if type_ == _EMPTY:  # whether that may be is told by the rows, as of any other column
+        type_, raw = "VARCHAR", f"CAST({raw} AS VARCHAR)"
     if type_.startswith("ENUM"):
         type_ = "VARCHAR"
     if kind.name == "str":

@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from groundplan import units
+from groundplan.durable import written
 from groundplan.engines.connections import Connections, Reply
 from groundplan.errors import BuildError, DefinitionError, EngineError
-from groundplan.models.file import content, written
+from groundplan.models.file import content
 from groundplan.models.scorer import (
     Bools,
     Floats,

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from groundplan.errors import DefinitionError
-from groundplan.features.expressions import Evaluator, Expression, Sql, operands
+from groundplan.features.expressions import Evaluator, Expression, operands
+from groundplan.features.sql import Sql
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Elementwise: TypeAlias = Callable[..., Floats]

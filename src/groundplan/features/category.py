@@ -9,7 +9,9 @@ import numpy as np
 from sqlglot import exp
 
 from groundplan.errors import DefinitionError
-from groundplan.features.expressions import Evaluator, Expression, FieldValue, Sql
+from groundplan.features.expressions import Evaluator, Expression
+from groundplan.features.sql import Sql
+from groundplan.features.values import FieldValue
 from groundplan.features.windows import Lookup, Window
 
 MOST: Final = 1_000

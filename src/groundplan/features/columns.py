@@ -2,19 +2,20 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlglot import exp
 
 from groundplan.errors import InputError
 from groundplan.features.dialects import DUCKDB, Dialect
-from groundplan.features.expressions import LARGEST, TIME, Sql, double
-from groundplan.features.feature_set import FeatureSet
 from groundplan.features.fields import LIMIT, NAME_LIMIT, Kind
-from groundplan.features.frames import POSITION, column
-from groundplan.features.query import IDENTIFIER, source_fields
+from groundplan.features.query import source_fields
 from groundplan.features.source import Source
+from groundplan.features.sql import IDENTIFIER, LARGEST, POSITION, TIME, Sql, column, double
 from groundplan.features.table import Table
+
+if TYPE_CHECKING:
+    from groundplan.features.feature_set import FeatureSet
 
 LAST_TIME: Final = 7_258_118_400_000_000
 """2200-01-01 in us: the end of the times that a source takes; they begin with 1970-01-01."""
@@ -26,6 +27,8 @@ _FLOATS: Final = frozenset({"FLOAT", "DOUBLE"})
 _TIMES: Final = frozenset(
     {"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE"}
 )
+_EMPTY: Final = '"NULL"'
+"""Of a column in which nobody has a value, as tables of Python's None have it."""
 _SQL_TYPES: Final = {"int": "BIGINT", "float": "DOUBLE", "decimal": "DOUBLE"} | {
     "bool": "BOOLEAN",
     "str": "VARCHAR",
@@ -93,7 +96,8 @@ def matched(source: Source, names: Iterable[str], present: Mapping[str, str]) ->
             )
         found[name] = lower[name.lower()]
         wanted = _wanted(source, name)
-        if wanted and not _holds(wanted, found[name].type):
+        empty = found[name].type == _EMPTY and name != source.time.column
+        if wanted and not empty and not _holds(wanted, found[name].type):
             raise InputError(
                 name,
                 f"the column {found[name].name} is {found[name].type}, and {source.name} declares "
@@ -102,7 +106,7 @@ def matched(source: Source, names: Iterable[str], present: Mapping[str, str]) ->
     return found
 
 
-def needed(inputs: FeatureSet, source: int = 0) -> tuple[str, ...]:
+def needed(inputs: "FeatureSet", source: int = 0) -> tuple[str, ...]:
     """The names of the columns of a source that the features read, each once."""
     ours = inputs.sources[source]
     own = [*identifying(ours), ours.time.column, *source_fields(inputs, source)]
@@ -117,7 +121,7 @@ def identifying(source: Source) -> tuple[str, ...]:
 
 
 def normalised(
-    inputs: FeatureSet,
+    inputs: "FeatureSet",
     table: Sql,
     columns: Mapping[str, Column],
     keep: Iterable[str] = (),
@@ -162,7 +166,7 @@ def normalised(
 
 
 def _once(
-    inputs: FeatureSet,
+    inputs: "FeatureSet",
     source: int,
     selected: list[Sql],
     table: Sql,
@@ -227,7 +231,7 @@ def value_of(found: Column, kind: Kind) -> Sql:
 
 
 def checks(
-    inputs: FeatureSet,
+    inputs: "FeatureSet",
     columns: Mapping[str, Column],
     source: int = 0,
     dialect: Dialect = DUCKDB,
@@ -259,7 +263,7 @@ def checks(
             yield from _field_checks(inputs, source, field, found)
 
 
-def _field_checks(inputs: FeatureSet, source: int, field: str, found: Column) -> Iterator[Check]:
+def _field_checks(inputs: "FeatureSet", source: int, field: str, found: Column) -> Iterator[Check]:
     kind = inputs.sources[source].kind_of(field)
     if field in inputs.keys(source):
         yield from _text_checks(field, kind, found, NAME_LIMIT)

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlglot import exp
 
-from groundplan.features.expressions import Sql
+from groundplan.features.sql import Sql
 from groundplan.features.windows.std import HALF
 
 

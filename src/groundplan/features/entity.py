@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from groundplan.errors import DefinitionError
 from groundplan.features.apply import Apply
 from groundplan.features.category import Category
-from groundplan.features.expressions import Expression, FieldValue
+from groundplan.features.expressions import Expression
+from groundplan.features.values import FieldValue
 from groundplan.features.windows import FUNCTIONS, Function, Measure, Window
 from groundplan.features.windows.window import stretch
 from groundplan.units import show_duration

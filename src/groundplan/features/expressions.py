@@ -1,4 +1,4 @@
-"""Expressions over one event: its fields, constants, and arithmetic and comparisons over them.
+"""Expressions over one event: arithmetic, comparisons and conditions over what is read of it.
 
 Every expression has two forms made from one definition: a closure that reads a row or a column
 (the same code for a Python number and a NumPy array) and an SQL expression. Values are float64;
@@ -12,25 +12,16 @@ import math
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from sqlglot import exp
 
 from groundplan.errors import DefinitionError
-from groundplan.features.arithmetic import absent, coding, divided, finite, present, related
-from groundplan.features.fields import Kind
+from groundplan.features.arithmetic import absent, coding, divided, finite, related
+from groundplan.features.sql import LARGEST, Sql, double
 
 Evaluator: TypeAlias = Callable[[Any, Sequence[Any], Sequence[Any]], Any]
 """(time in us, values in field order, window values) -> value; all rows or all columns."""
-
-Sql: TypeAlias = exp.Expr
-
-TIME: Final = "t"
-"""The column of the event's time, in microseconds, in the compiled query."""
-
-
-LARGEST: Final = 1.7976931348623157e308
-"""The largest finite float64."""
 
 
 class Expression(ABC):
@@ -161,53 +152,6 @@ class Expression(ABC):
             f"({self.describe()}) is known only when an event arrives, so it has no truth now: "
             "combine conditions with &, | and ~, each in parentheses"
         )
-
-
-class FieldValue(Expression):
-    """The event's own value of one of its fields."""
-
-    def __init__(self, source: Any, field: str, kind: Kind, position: int) -> None:
-        self.source = source
-        self.field = field
-        self.kind = kind
-        self.position = position
-        self.text = kind.name == "str"
-        self.condition = kind.name == "bool"
-
-    def definition(self) -> dict[str, Any]:
-        return {"field": self.field}
-
-    def describe(self) -> str:
-        return self.field
-
-    def name(self) -> str:
-        return self.field
-
-    def evaluator(self, slots: Mapping[str, int]) -> Evaluator:
-        position, scale = self.position, float(self.kind.scale)
-        if self.text:
-            return lambda time, values, windows: values[position]
-        if self.kind.optional:
-            divisor = scale if self.kind.name == "decimal" else 1.0
-            return lambda time, values, windows: present(values[position]) / divisor
-        if self.kind.name == "decimal":
-            return lambda time, values, windows: values[position] / scale
-        return lambda time, values, windows: values[position] * 1.0
-
-    def sql(self) -> Sql:
-        column = exp.column(f"v_{self.field}", quoted=True)
-        if self.text:
-            return column
-        if self.kind.name == "decimal":
-            return exp.cast(column, "DOUBLE") / double(float(self.kind.scale))
-        return exp.cast(column, "DOUBLE")
-
-
-class LabelValue(FieldValue):
-    """A label of a past event, for filters and conditions of windows that wait for it."""
-
-    def definition(self) -> dict[str, Any]:
-        return {"label": self.field}
 
 
 class Constant(Expression):
@@ -430,11 +374,6 @@ class Truth(Operation):
                     "&, | and ~ combine comparisons, each in parentheses"
                 )
         return given
-
-
-def double(value: float) -> Sql:
-    """An SQL literal of exactly this float64."""
-    return exp.cast(exp.Literal.string(repr(float(value))), "DOUBLE")
 
 
 def operands(symbol: str, left: Any, right: Any) -> tuple[Expression, Expression]:

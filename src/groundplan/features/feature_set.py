@@ -13,8 +13,11 @@ from sqlglot import exp
 
 from groundplan.errors import DefinitionError
 from groundplan.features.category import Category
+from groundplan.features.columns import declared, normalised
+from groundplan.features.dialects import DIALECTS
 from groundplan.features.event import Event
 from groundplan.features.expressions import Evaluator, Expression
+from groundplan.features.finishing import applied
 from groundplan.features.main_source import (
     check_expression,
     check_sources,
@@ -22,6 +25,7 @@ from groundplan.features.main_source import (
     main_source,
     not_an_expression,
 )
+from groundplan.features.query import compile_query
 from groundplan.features.source import Source
 from groundplan.features.windows import EVER, Measure, Window
 
@@ -116,11 +120,6 @@ class FeatureSet:
     def longest(self) -> int:
         """The age in us past which an event of the main source counts nowhere."""
         return self.reach(0)
-
-    @cached_property
-    def categorical(self) -> tuple[int, ...]:
-        """The positions of the features that are categories."""
-        return tuple(at for at, e in enumerate(self.expressions) if isinstance(e, Category))
 
     def position(self, source: Source | str) -> int:
         """Where a source or its name stands in `.sources`.
@@ -255,11 +254,6 @@ class FeatureSet:
         Raises:
             DefinitionError: a feature is computed in Python, or a category has no values yet.
         """
-        from groundplan.features.columns import declared, normalised
-        from groundplan.features.dialects import DIALECTS
-        from groundplan.features.finishing import applied
-        from groundplan.features.query import compile_query
-
         for name, expression in applied(self).items():
             raise DefinitionError(
                 f"{name}: {expression.describe()} is computed in Python after the statement: use "

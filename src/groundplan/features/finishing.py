@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from groundplan.features.apply import Apply
-from groundplan.features.expressions import Evaluator, Expression, Sql
-from groundplan.features.feature_set import FeatureSet
+from groundplan.features.expressions import Evaluator, Expression
+from groundplan.features.sql import Sql
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from groundplan.features.feature_set import FeatureSet
 
-def applied(inputs: FeatureSet) -> dict[str, Expression]:
+
+def applied(inputs: "FeatureSet") -> dict[str, Expression]:
     """The features that Python has a part in, by name."""
     pairs = zip(inputs.names, inputs.expressions, strict=True)
     return {name: e for name, e in pairs if any(isinstance(node, Apply) for node in e.nodes())}
@@ -32,7 +34,7 @@ def argument(name: str, at: int) -> str:
     return f"{name} from {at}"
 
 
-def finished(inputs: FeatureSet, batch: "pa.RecordBatch | pa.Table") -> Any:
+def finished(inputs: "FeatureSet", batch: "pa.RecordBatch | pa.Table") -> Any:
     """The rows of the statement with the features that Python computes in their places.
 
     Args:

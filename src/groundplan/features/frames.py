@@ -16,19 +16,13 @@ from typing import Final
 from sqlglot import exp
 
 from groundplan.features.dialects import Dialect
-from groundplan.features.expressions import TIME, Sql, double
 from groundplan.features.fields import FLOAT_PLACES, Kind
+from groundplan.features.sql import POSITION, TIME, Sql, column, double
 from groundplan.features.windows import EVER, Measure, Window
 from groundplan.features.windows.window import short
 
-POSITION: Final = "position"
 SUM_LIMIT: Final = 1 << 61
 _OFFSET_BITS: Final = 62
-
-
-def column(name: str) -> exp.Column:
-    """A column, quoted, since its name may have capitals or spaces."""
-    return exp.column(name, quoted=True)
 
 
 @dataclass

@@ -22,13 +22,14 @@ from groundplan.features.columns import (
     value_of,
 )
 from groundplan.features.dialects import DUCKDB, Dialect
-from groundplan.features.expressions import Sql
-from groundplan.features.feature_set import FeatureSet
 from groundplan.features.frames import SUM_LIMIT, scaled
 from groundplan.features.source import Source
+from groundplan.features.sql import Sql
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from groundplan.features.feature_set import FeatureSet
 
 _ROW: Final = "file_row_number"
 
@@ -53,7 +54,9 @@ class History:
         self.position = exp.column(_ROW) if numbered else None
         """The column that numbers the rows, or None where they must be counted."""
 
-    def checked(self, inputs: FeatureSet, source: int = 0, keep: Iterable[str] = ()) -> exp.Select:
+    def checked(
+        self, inputs: "FeatureSet", source: int = 0, keep: Iterable[str] = ()
+    ) -> exp.Select:
         """What the compiled statement reads of these events, after a pass that checks them all.
 
         Args:
@@ -79,7 +82,7 @@ class History:
 
     def columns(
         self,
-        inputs: FeatureSet,
+        inputs: "FeatureSet",
         names: Iterable[str],
         keep: Iterable[str] = (),
         source: int = 0,
@@ -110,7 +113,7 @@ class History:
         rows = self.connection.execute(query.sql("duckdb")).fetchall()  # to the end, for others
         return rows[0]
 
-    def _check_rows(self, inputs: FeatureSet, columns: dict[str, Column], source: int) -> int:
+    def _check_rows(self, inputs: "FeatureSet", columns: dict[str, Column], source: int) -> int:
         rules = list(checks(inputs, columns, source, self.dialect))
         selected: list[Sql] = [exp.Count(this=exp.Star())]
         for rule in rules:
@@ -156,7 +159,7 @@ class History:
         return int(self._row(exp.select(exp.Count(this=exp.Star())).from_(rows.subquery("d")))[0])
 
     def _check_sums(
-        self, inputs: FeatureSet, columns: dict[str, Column], total: int, source: int
+        self, inputs: "FeatureSet", columns: dict[str, Column], total: int, source: int
     ) -> None:
         """Refuse values that could add up to more than sums hold exactly."""
         ours = inputs.sources[source]

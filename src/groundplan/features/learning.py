@@ -9,16 +9,17 @@ from sqlglot import exp
 from groundplan.errors import InputError
 from groundplan.features.category import Category
 from groundplan.features.columns import matched, value_of
-from groundplan.features.feature_set import FeatureSet
-from groundplan.features.frames import column
 from groundplan.features.history import History, opened
+from groundplan.features.sql import column
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from groundplan.features.feature_set import FeatureSet
+
 
 def learned(
-    inputs: FeatureSet,
+    inputs: "FeatureSet",
     events: "Path | pa.Table",
     others: "Mapping[str, Path | pa.Table]",
 ) -> dict[str, list[int | str]]:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from groundplan.errors import DefinitionError
-from groundplan.features.expressions import Expression, FieldValue, LabelValue
+from groundplan.features.expressions import Expression
 from groundplan.features.moment import TimePart
 from groundplan.features.source import Source
+from groundplan.features.values import FieldValue, LabelValue
 from groundplan.features.windows import Window
 
 

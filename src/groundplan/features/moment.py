@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 
 from sqlglot import exp
 
-from groundplan.features.expressions import TIME, Evaluator, Expression, Sql
+from groundplan.features.expressions import Evaluator, Expression
+from groundplan.features.sql import TIME, Sql
 from groundplan.units import DAY, HOUR, MINUTE
 
 

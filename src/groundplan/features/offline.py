@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from sqlglot import exp
 
+from groundplan.durable import replacing
 from groundplan.errors import EngineError, InputError
 from groundplan.features.feature_set import FeatureSet
 from groundplan.features.finishing import applied, finished
-from groundplan.features.frames import POSITION, column
 from groundplan.features.history import History, opened, opened_together
-from groundplan.features.query import IDENTIFIER, compile_query
+from groundplan.features.query import compile_query
+from groundplan.features.sql import IDENTIFIER, POSITION, column
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -87,19 +88,14 @@ def write(
         others: by name, the other sources' events.
         memory: bytes that DuckDB may use before it spills to disk.
     """
-    draft = out.with_name(f".{out.name}.{os.getpid()}")
     with opened_together([source, *listed(inputs, others)], memory) as histories:
         query = statement(inputs, histories, keep)
         connection = histories[0].connection
         try:
-            rows = _run(connection, lambda: _copy(inputs, connection, query, draft), progress)
-            with draft.open("rb") as written:
-                os.fsync(written.fileno())
-            os.replace(draft, out)
+            with replacing(out) as draft:
+                rows = _run(connection, lambda: _copy(inputs, connection, query, draft), progress)
         except (duckdb.IOException, OSError) as error:
             raise EngineError(f"{out} cannot be written: {error}") from None
-        finally:
-            draft.unlink(missing_ok=True)
     return int(rows)
 
 

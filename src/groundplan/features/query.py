@@ -6,24 +6,26 @@ source's as requests for the windows over them, which the last step joins by pos
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from groundplan.features.apply import Apply
 from groundplan.features.category import Category
 from groundplan.features.dialects import DUCKDB, Dialect
-from groundplan.features.expressions import TIME, Expression, FieldValue, Sql
-from groundplan.features.feature_set import FeatureSet
+from groundplan.features.expressions import Expression
 from groundplan.features.finishing import argument, arguments
-from groundplan.features.frames import POSITION, Stream, column
+from groundplan.features.frames import Stream
+from groundplan.features.sql import IDENTIFIER, POSITION, TIME, Sql, column
+from groundplan.features.values import FieldValue
 from groundplan.features.windows import Window
 
-IDENTIFIER: Final = "identifier"
+if TYPE_CHECKING:
+    from groundplan.features.feature_set import FeatureSet
 
 
 def compile_query(
-    inputs: FeatureSet,
+    inputs: "FeatureSet",
     events: Sequence[exp.Select],
     keep: Iterable[str] = (),
     dialect: Dialect = DUCKDB,
@@ -72,7 +74,7 @@ def compile_query(
     return query
 
 
-def read_fields(inputs: FeatureSet) -> tuple[str, ...]:
+def read_fields(inputs: "FeatureSet") -> tuple[str, ...]:
     """The fields that the features read of the event itself, the entities' keys among them."""
     own = (
         node.field
@@ -83,7 +85,7 @@ def read_fields(inputs: FeatureSet) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*inputs.keys(0), *own]))
 
 
-def source_fields(inputs: FeatureSet, source: int) -> tuple[str, ...]:
+def source_fields(inputs: "FeatureSet", source: int) -> tuple[str, ...]:
     """The fields and labels of a source that the statement reads as `v_FIELD`."""
     own = read_fields(inputs) if source == 0 else inputs.keys(source)
     measured = (
@@ -92,7 +94,7 @@ def source_fields(inputs: FeatureSet, source: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*own, *measured]))
 
 
-def _others(inputs: FeatureSet) -> list[tuple[int, str, str]]:
+def _others(inputs: "FeatureSet") -> list[tuple[int, str, str]]:
     """(position of the source, its key, the main source's field) of the other histories."""
     found = ((inputs.position(w.source), w.key, w.on) for w in inputs.windows)
     return [each for each in dict.fromkeys(found) if each[0]]
@@ -129,7 +131,7 @@ def _joined(
     return [*steps, (f"{prefix}asked", asked)]
 
 
-def _selected(inputs: FeatureSet, keep: list[str]) -> exp.Select:
+def _selected(inputs: "FeatureSet", keep: list[str]) -> exp.Select:
     columns = [column(IDENTIFIER).as_(inputs.source.id, quoted=True)]
     columns += [column(f"k_{name}").as_(name, quoted=True) for name in keep]
     for name, expression in zip(inputs.names, inputs.expressions, strict=True):

@@ -11,9 +11,9 @@ from sqlglot import exp
 from groundplan.features.columns import identifying, time_of, truth_of, value_of
 from groundplan.features.event import Event
 from groundplan.features.feature_set import FeatureSet
-from groundplan.features.frames import column
 from groundplan.features.history import opened
 from groundplan.features.source import Source
+from groundplan.features.sql import column
 from groundplan.features.state.batch import Batch
 from groundplan.features.table import Table
 

@@ -6,9 +6,10 @@ from typing import Any, ClassVar
 
 from groundplan.errors import DefinitionError
 from groundplan.features.entity import Entity, nearest
-from groundplan.features.expressions import Expression, FieldValue, LabelValue
+from groundplan.features.expressions import Expression
 from groundplan.features.fields import Kind, kind
 from groundplan.features.moment import TimePart
+from groundplan.features.values import FieldValue, LabelValue
 from groundplan.features.windows.window import stretch
 
 

@@ -14,7 +14,8 @@ from groundplan.models.reasons import Reason, Words
 from groundplan.models.scorer import Bools, Floats, Indices, Scorer
 from groundplan.models.split import Split
 from groundplan.models.surrogate import Surrogate
-from groundplan.models.tiers import Action, Thresholds, Tiers
+from groundplan.models.thresholds import Action, Thresholds
+from groundplan.models.tiers import Tiers
 from groundplan.models.xgboost import XGBoost
 
 __all__ = [

@@ -13,8 +13,8 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from groundplan.durable import written
 from groundplan.errors import BuildError
-from groundplan.models.file import written
 
 _ALIGNED: Final = 64  # bytes: a line of the processor's cache
 _LONGEST_LINE: Final = 1 << 20

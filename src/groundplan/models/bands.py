@@ -89,7 +89,11 @@ class Bands(Struct, frozen=True):
     def top(default: str, /, **shares: float) -> "Bands":
         """Shares of the population from the top: `Bands.top("leave", call=0.05, offer=0.2)`.
 
-        The 5 % of the highest scores are called, the next 20 % get an offer, the rest are left.
+        Of the rows that the build was judged on, the 5 % of the highest scores are called, the
+        next 20 % get an offer, the rest are left. The scores there are those of models that had
+        not seen the rows, and they set the cuts, which later runs keep: of rows that the model was
+        trained on, or of a population that has moved, the shares are others, and `groundplan score`
+        says so where one is off by more than a tenth.
 
         Args:
             default: what is decided for the rest.

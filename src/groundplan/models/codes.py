@@ -22,6 +22,13 @@ Numbers = npt.NDArray[np.int16]
 MOST: Final = 8
 """Reasons that an answer may name."""
 
+LEAST: Final = 0.1
+"""Of what the strongest reason of a row added: what adds less is named only where it is that one.
+
+Regulation B asks for the specific, principal reasons (12 CFR 1002.9(b)(2)), and says how many are
+too many (four, in its official interpretation) but not how weak is too weak: the tenth is ours.
+"""
+
 _ROWS: Final = 1 << 16  # rows that are chosen for at once, which bounds the memory
 
 
@@ -29,7 +36,7 @@ class Reasons(Struct, frozen=True):
     """What the reasons of published answers are.
 
     Args:
-        top: how many at most, 1 to 8.
+        top: how many at most, 1 to 8; one that is weak beside the strongest (`LEAST`) is none.
         only: those that `raised` the score, that `lowered` it, or `both`.
         decisions: the decisions that need reasons; None for all. Others cost no attributions.
         codes: by feature, its code and its description for people; a feature without has its own
@@ -143,8 +150,10 @@ class Coded:
         """The reasons of each row, as the two arrays of an Arrow list column.
 
         They are the codes that moved the score most in the wanted direction, the strongest
-        first; equally strong ones keep the order of the codes, and a code that added nothing is
-        none. +n and -n stand for the nth code, counted from 1, which raised or lowered the score.
+        first, as far as each is at least `LEAST` of the strongest; equally strong ones keep the
+        order of the codes, and a code that added nothing is none. So a row has a reason wherever
+        something speaks in that direction. +n and -n stand for the nth code, counted from 1, which
+        raised or lowered the score.
 
         Args:
             contributions: float64[n, F], in log-odds.
@@ -174,9 +183,10 @@ class Coded:
         """Writes the reasons of rows, int16[n, top], from float64[n, codes]; 0 where none is."""
         strength = {"both": np.abs, "raised": np.positive, "lowered": np.negative}[self._only](sums)
         rows = np.arange(len(sums))
+        least = LEAST * strength.max(axis=1)
         for place in range(min(self._top, len(self.codes))):
             best = strength.argmax(axis=1)  # the first of equals
-            there = strength[rows, best] > 0
+            there = (strength[rows, best] > 0) & (strength[rows, best] >= least)
             number = np.where(sums[rows, best] > 0, best + 1, -best - 1)
             chosen[:, place] = np.where(there, number, 0)
             strength[rows, best] = 0.0

@@ -8,7 +8,7 @@ import numpy as np
 from groundplan.errors import DefinitionError, InputError
 from groundplan.models.metrics import checked
 from groundplan.models.scorer import Bools, Floats
-from groundplan.models.tiers import Thresholds
+from groundplan.models.thresholds import Thresholds
 
 BELOW_ALL: Final = -1.0
 """A threshold that every probability is above."""

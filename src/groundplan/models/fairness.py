@@ -79,17 +79,19 @@ class Fairness(Struct, frozen=True):
         decisions: their names.
         groups: the largest first.
         ratios: one for each decision; empty where fewer than two groups are large enough.
-        opportunity: the greatest difference of true positive rates (equal opportunity, Hardt et
-            al., 2016); None likewise.
-        false_alarms: the greatest difference of false positive rates; None likewise.
+        tpr: the greatest difference of true positive rates; None likewise.
+        fpr: the greatest difference of false positive rates; None likewise.
+        opportunity: which of the two Hardt et al. (2016) call equal opportunity; see
+            `opportunity`.
     """
 
     attribute: str
     decisions: tuple[str, ...]
     groups: tuple[Group, ...]
     ratios: tuple[Ratio, ...]
-    opportunity: Interval | None
-    false_alarms: Interval | None
+    tpr: Interval | None
+    fpr: Interval | None
+    opportunity: Literal["tpr", "fpr"] | None
 
 
 def fairness(
@@ -151,9 +153,30 @@ def fairness(
         )
         if many
         else (),
-        opportunity=spread[-2] if many else None,
-        false_alarms=spread[-1] if many else None,
+        tpr=spread[-2] if many else None,
+        fpr=spread[-1] if many else None,
+        opportunity=opportunity(decisions, favourable),
     )
+
+
+def opportunity(decisions: tuple[str, ...], favourable: str | None) -> Literal["tpr", "fpr"] | None:
+    """The rate that equal opportunity (Hardt et al., 2016) holds equal between groups.
+
+    It is about those who should get what people want. Where that is not to be acted on (a label
+    such as default), they are the negatives, and 1 - FPR of them get it; where it is the one way
+    of acting (a label such as success), they are the positives, and TPR of them do.
+
+    Args:
+        decisions: names; the first is not acted on.
+        favourable: the decision that people want; None where nobody said.
+
+    Returns:
+        None where nobody said, or where there are other ways of acting, which a rate of acting
+        does not tell from the one that people want.
+    """
+    if favourable == decisions[0]:
+        return "fpr"
+    return "tpr" if decisions[1:] == (favourable,) else None
 
 
 def _under(ratio: Interval) -> Literal["surely", "maybe", "no"]:

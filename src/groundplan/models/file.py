@@ -1,23 +1,17 @@
-"""The file of a model: written whole or not at all, and read with an error that helps."""
+"""The file of a model: sealed with its checksum, and read with an error that helps."""
 
 import hashlib
-import os
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
+import msgspec
+
+from groundplan.durable import written
 from groundplan.errors import BuildError
 
+T = TypeVar("T")
+
 _MARK: Final = b"sha256="
-
-
-def written(path: Path, content: bytes) -> None:
-    """Writes a whole file or nothing: a reader never meets half of it."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
 
 
 def content(path: Path) -> bytes:
@@ -32,6 +26,18 @@ def content(path: Path) -> bytes:
         raise BuildError(f"{path} cannot be read ({error.strerror}): build the model again") from (
             error
         )
+
+
+def decoded(path: Path, kind: type[T]) -> T:
+    """The record that a JSON file of a model holds.
+
+    Raises:
+        BuildError: the file is missing, or holds no such record.
+    """
+    try:
+        return msgspec.json.decode(content(path), type=kind)
+    except msgspec.DecodeError as error:
+        raise BuildError(f"{path} is damaged ({error}): build it again") from error
 
 
 def sealed(path: Path, content: bytes) -> None:

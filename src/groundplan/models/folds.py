@@ -48,11 +48,17 @@ class Folds(Struct, frozen=True):
 
         Raises:
             InputError: the lengths differ.
-            BuildError: there are fewer groups, or groups with a positive, than folds.
+            BuildError: no row is positive, or there are fewer groups, or groups with a positive,
+                than folds.
         """
         label, group = np.asarray(label), np.asarray(group)
         if label.shape != group.shape:
             raise InputError("group", f"{len(group)} groups for {len(label)} labels: one a row")
+        if not label.any():
+            raise BuildError(
+                f"none of {len(label)} rows is positive: a model needs both classes; look at the "
+                "label's column, or bring a longer period"
+            )
         _, member = np.unique(group, return_inverse=True)
         rows = np.bincount(member)
         positives = np.bincount(member, label).astype(np.int64)

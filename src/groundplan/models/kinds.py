@@ -7,10 +7,11 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from groundplan.durable import written
 from groundplan.errors import BuildError
 from groundplan.models.attributions import Attributions
 from groundplan.models.explainer import Explainer, Forested
-from groundplan.models.file import content, written
+from groundplan.models.file import decoded
 from groundplan.models.linear import Linear
 from groundplan.models.scorer import Bools, Floats, Scorer
 from groundplan.models.surrogate import FILE as SURROGATE
@@ -95,10 +96,7 @@ def load(folder: Path, find: Callable[[str], Any] | None = None) -> Model:
         BuildError: a file is missing or damaged, the kind is unknown or its library is not
             installed, or a function is gone or has changed.
     """
-    try:
-        held = msgspec.json.decode(content(folder / FILE), type=_Held)
-    except msgspec.DecodeError as error:
-        raise BuildError(f"{folder / FILE} is damaged ({error}): build it again") from error
+    held = decoded(folder / FILE, _Held)
     if held.kind not in KINDS:
         raise BuildError(
             f"{folder / FILE} holds a model of the kind {held.kind!r}, which this version does "

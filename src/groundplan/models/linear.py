@@ -12,9 +12,9 @@ from typing import Self
 import msgspec
 import numpy as np
 
-from groundplan.errors import BuildError
+from groundplan.durable import written
 from groundplan.models.explainer import EXACT, Attribution
-from groundplan.models.file import content, written
+from groundplan.models.file import decoded
 from groundplan.models.scorer import (
     Bools,
     Floats,
@@ -109,10 +109,7 @@ class Linear(msgspec.Struct, frozen=True):
         Raises:
             BuildError: the file is missing or damaged.
         """
-        try:
-            return msgspec.json.decode(content(folder / FILE), type=cls)
-        except msgspec.DecodeError as error:
-            raise BuildError(f"{folder / FILE} is damaged ({error}): build it again") from error
+        return decoded(folder / FILE, cls)
 
 
 class Logistic(msgspec.Struct, frozen=True):

@@ -6,8 +6,9 @@ from typing import Self
 import msgspec
 import numpy as np
 
+from groundplan.durable import written
 from groundplan.errors import BuildError
-from groundplan.models.file import content, written
+from groundplan.models.file import decoded
 from groundplan.models.scorer import (
     Bools,
     Floats,
@@ -55,7 +56,4 @@ class Majority(msgspec.Struct, frozen=True):
         Raises:
             BuildError: the file is missing or damaged.
         """
-        try:
-            return msgspec.json.decode(content(folder / FILE), type=cls)
-        except msgspec.DecodeError as error:
-            raise BuildError(f"{folder / FILE} is damaged ({error}): build it again") from error
+        return decoded(folder / FILE, cls)

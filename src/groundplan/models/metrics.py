@@ -88,11 +88,6 @@ def roc_auc(fraud: Bools, scores: Floats, weight: Weights | None = None) -> floa
     return Ranked(fraud, scores).roc_auc(weight)
 
 
-def average_precision(fraud: Bools, scores: Floats, weight: Weights | None = None) -> float:
-    """The average precision; NaN where no row is positive (see `Ranked`)."""
-    return Ranked(fraud, scores).average_precision(weight)
-
-
 class Cards:
     """Each day's cards in order of falling score, prepared once for any number of weightings.
 
@@ -142,13 +137,6 @@ class Cards:
             left[cards] -= detected
             found += int(detected.sum())
         return found / (k * len(self._days))
-
-
-def card_precision(
-    scores: Floats, fraud: Bools, customer: Indices, day: Indices, k: int = 100
-) -> float:
-    """The share of frauds among the k cards that score highest each day (see `Cards`)."""
-    return Cards(scores, fraud, customer, day).precision(k)
 
 
 def checked(fraud: Bools, scores: Floats) -> tuple[Bools, Floats]:

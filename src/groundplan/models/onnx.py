@@ -9,8 +9,9 @@ from typing import Any, Final, Self
 import msgspec
 import numpy as np
 
+from groundplan.durable import written
 from groundplan.errors import BuildError, DefinitionError, EngineError
-from groundplan.models.file import content, written
+from groundplan.models.file import content, decoded
 from groundplan.models.scorer import (
     Bools,
     Floats,
@@ -176,10 +177,7 @@ class OnnxModel:
         Raises:
             BuildError: a file is missing or damaged.
         """
-        try:
-            facts = msgspec.json.decode(content(folder / FACTS), type=_Facts)
-        except msgspec.DecodeError as error:
-            raise BuildError(f"{folder / FACTS} is damaged ({error}): build it again") from error
+        facts = decoded(folder / FACTS, _Facts)
         whole = content(folder / FILE)
         if hashlib.sha256(whole).hexdigest() != facts.sha256:
             raise BuildError(f"{folder / FILE} is damaged (its checksum differs): build it again")

@@ -32,14 +32,26 @@ class Figures(msgspec.Struct, frozen=True):
     calibration_error: Interval
 
 
-def log_loss(label: Bools, scores: Floats, weight: Weights | None = None) -> float:
-    """Mean negative logarithm of the probability of what came, in nats."""
-    return float(np.average(_surprise(label, scores), weights=weight))
+class Distances:
+    """How far probabilities are from what came, prepared once for any number of weightings.
 
+    Args:
+        label: bool[n].
+        scores: float64[n], probabilities.
+    """
 
-def brier(label: Bools, scores: Floats, weight: Weights | None = None) -> float:
-    """Mean squared distance of the probabilities from what came, 0 to 1."""
-    return float(np.average((scores - label) ** 2, weights=weight))
+    def __init__(self, label: Bools, scores: Floats) -> None:
+        held = np.clip(scores, LEAST, 1 - LEAST)
+        self._surprise = np.where(label, -np.log(held), -np.log1p(-held))
+        self._square = (scores - label) ** 2
+
+    def log_loss(self, weight: Weights | None = None) -> float:
+        """Mean negative logarithm of the probability of what came, in nats."""
+        return float(np.average(self._surprise, weights=weight))
+
+    def brier(self, weight: Weights | None = None) -> float:
+        """Mean squared distance of the probabilities from what came, 0 to 1."""
+        return float(np.average(self._square, weights=weight))
 
 
 def judged(
@@ -69,14 +81,14 @@ def judged(
     """
     label, scores = checked(label, scores)
     ranked, calibration = Ranked(label, scores), Calibration(label, scores)
-    surprise, square = _surprise(label, scores), (scores - label) ** 2
+    distances = Distances(label, scores)
 
     def figures(weight: Weights | None) -> tuple[float, ...]:
         return (
             ranked.roc_auc(weight),
             ranked.average_precision(weight),
-            float(np.average(surprise, weights=weight)),
-            float(np.average(square, weights=weight)),
+            distances.log_loss(weight),
+            distances.brier(weight),
             calibration.error(weight),
         )
 
@@ -85,8 +97,3 @@ def judged(
     low, high = (max(0.0, 2 * error.value - end) for end in (error.high, error.low))
     turned = Interval(error.value, min(low, error.value), max(high, error.value))
     return Figures(auc, precision, loss, square_error, turned)
-
-
-def _surprise(label: Bools, scores: Floats) -> Floats:
-    held = np.clip(scores, LEAST, 1 - LEAST)
-    return np.where(label, -np.log(held), -np.log1p(-held))

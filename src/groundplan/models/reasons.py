@@ -13,8 +13,9 @@ from typing import Any, Final, Literal, Self
 import msgspec
 import numpy as np
 
-from groundplan.errors import BuildError, InputError
-from groundplan.models.file import content, written
+from groundplan.durable import written
+from groundplan.errors import InputError
+from groundplan.models.file import decoded
 from groundplan.models.scorer import Floats, checked_matrix
 
 FILE: Final = "reasons.json"
@@ -216,10 +217,7 @@ class Words:
         Raises:
             BuildError: the file is missing or damaged.
         """
-        try:
-            return cls(msgspec.json.decode(content(folder / FILE), type=tuple[Word, ...]))
-        except msgspec.DecodeError as error:
-            raise BuildError(f"{folder / FILE} is damaged ({error}): build it again") from error
+        return cls(decoded(folder / FILE, tuple[Word, ...]))
 
 
 def _types(definitions: Mapping[str, Any]) -> dict[tuple[str, str], str]:

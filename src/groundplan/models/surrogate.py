@@ -7,11 +7,12 @@ import lightgbm
 import msgspec
 import numpy as np
 
+from groundplan.durable import written
 from groundplan.errors import BuildError
 from groundplan.models import lightgbm_text
 from groundplan.models.attributions import Attributions
 from groundplan.models.explainer import Attribution
-from groundplan.models.file import content, sealed, unsealed, written
+from groundplan.models.file import decoded, sealed, unsealed
 from groundplan.models.forest import Forest
 from groundplan.models.scorer import Floats, Scorer, checked_matrix
 
@@ -114,10 +115,7 @@ class Surrogate:
             BuildError: a file is missing or damaged.
         """
         text = unsealed(folder / TREES).decode()
-        try:
-            facts = msgspec.json.decode(content(folder / FILE), type=_Facts)
-        except msgspec.DecodeError as error:
-            raise BuildError(f"{folder / FILE} is damaged ({error}): build it again") from error
+        facts = decoded(folder / FILE, _Facts)
         return cls(text, facts.r2, facts.rows, Attributions.load(folder, _Fitted(text)))
 
 

@@ -5,7 +5,6 @@ delay has passed, whatever was told of it before: were a positive taken as soon 
 newest days would be all positive. What became known after the moment of the join does not count.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from msgspec import Struct
 
+from groundplan.durable import replacing
 from groundplan.errors import InputError
 from groundplan.features import FeatureSet
 from groundplan.monitoring.arrivals import Arrivals, arrivals
@@ -90,7 +90,8 @@ def write(
     place = len(inputs) + 2
     table = table.add_column(place, label, pa.array(values[rows]))
     table = table.add_column(place + 1, "known_at", pa.array(at).cast(pa.timestamp("us")))
-    _put(table, out)
+    with replacing(out) as draft:
+        pq.write_table(table, draft, compression="zstd")
     single = first & ~served.degraded
     return Joined(
         answers=len(served.row) + served.foreign,
@@ -185,15 +186,3 @@ def _us(column: pa.ChunkedArray) -> Indices:
     """Times as us since 1970."""
     found: Indices = pc.cast(column.cast(pa.timestamp("us")), pa.int64()).to_numpy()
     return found
-
-
-def _put(table: pa.Table, out: Path) -> None:
-    draft = out.with_name(f".{out.name}.{os.getpid()}")
-    try:
-        with draft.open("wb") as stream:
-            pq.write_table(table, stream, compression="zstd")
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(draft, out)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -14,9 +14,10 @@ import numpy as np
 import pyarrow as pa
 
 from groundplan.features import FeatureSet, Source, offline
-from groundplan.features.expressions import Expression, FieldValue
+from groundplan.features.expressions import Expression
 from groundplan.features.fields import Kind
 from groundplan.features.moment import TimePart
+from groundplan.features.values import FieldValue
 from groundplan.features.windows import EVER, Measure, Window
 from groundplan.monitoring.arrivals import Arrivals
 from groundplan.monitoring.lateness import forgotten

@@ -1,9 +1,9 @@
 """Estimates as people read them: three digits at most, since no estimate knows more."""
 
 from groundplan.plan.capacity import Band
-from groundplan.units import show_duration, show_size
+from groundplan.units import show_about, show_size
 
-_UNITS = {"us": show_duration, "bytes": show_size}
+_UNITS = {"us": show_about, "bytes": show_size}
 
 
 def show_amount(value: float, unit: str) -> str:

@@ -4,8 +4,11 @@ from typing import Final
 
 from groundplan.constraints import Answers
 from groundplan.constraints.cron import longest_gap
-from groundplan.decision import Costs, Decision
-from groundplan.plan.sketch import Sketch, choice, log, offline, online, validate
+from groundplan.decision import Costs, Decision, run
+from groundplan.decision.case import Case
+from groundplan.plan.generated import tune
+from groundplan.plan.learner import LEARNERS, train
+from groundplan.plan.sketch import Sketch, choice, held, log, offline, online, spread, validate
 from groundplan.plan.stage import Stage, Watch
 from groundplan.units import show_duration
 
@@ -17,7 +20,7 @@ def sketch(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
     stated = answers.schedule.score
     text = answers.system.output == "answer"
     return Sketch(
-        stages=[*_offline(answers, decision, runs), *_online(answers, costs)],
+        stages=[*_offline(answers, decision, runs), *_online(answers, decision, costs)],
         watches=(
             Watch(
                 "age of the live version (groundplan_scores_age_seconds)",
@@ -30,13 +33,7 @@ def sketch(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
                 f"p99 of the whole above {show_duration(answers.latency.p99)}",
                 "look at the stage that is over its budget in /metrics",
             ),
-            Watch("rows", "10 % more or fewer than the last version", "publication is refused"),
-            Watch("keys", "20 % gone or new since the last version", "publication is refused"),
-            Watch(
-                "cold keys (groundplan_lookups_total)",
-                "above 1 % of lookups",
-                "publish more often, or widen the list",
-            ),
+            *_keys(answers),
             Watch(
                 "length of the answers, share that is empty or cut short",
                 "a fifth off the last version's",
@@ -52,7 +49,36 @@ def sketch(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
         summary=(
             f'Runs {runs}: [schedule] score = "{stated}" says so, and predictions may be {age} old.'
             if stated
-            else f"Runs {runs}: the loosest schedule that keeps predictions within {age}.",
+            else f"Runs {runs}: the loosest of the usual schedules that keeps what is served "
+            f"within {show_duration(run.oldest(Case(answers)))}, if a run is through in a quarter "
+            "of the time between two.",
+        ),
+    )
+
+
+def queued(answers: Answers) -> bool:
+    """Whether a run scores what has arrived since the last one, and requests wait for it."""
+    return answers.freshness.requests == "unforeseen"
+
+
+def _keys(answers: Answers) -> tuple[Watch, ...]:
+    """What is watched of the keys: of a population that stays, how far it does."""
+    if queued(answers):
+        waits = show_duration(answers.latency.p99)
+        return (
+            Watch(
+                "age of the oldest request that has no answer yet",
+                f"above {waits}",
+                "run more often, or give a run more cores",
+            ),
+        )
+    return (
+        Watch("rows", "10 % more or fewer than the last version", "publication is refused"),
+        Watch("keys", "20 % gone or new since the last version", "publication is refused"),
+        Watch(
+            "cold keys (groundplan_lookups_total)",
+            "above 1 % of lookups",
+            "publish more often, or widen the list",
         ),
     )
 
@@ -77,13 +103,20 @@ def _offline(answers: Answers, decision: Decision, runs: str) -> list[Stage]:
             + ("" if output == "answer" else " compiled from the definitions"),
             at_scale="Spark, the same statement",
             breaks=f"{'answers' if output == 'answer' else 'scores'} rest on half of the data",
-            detected="rows and nulls per column against the last run",
+            detected="nulls per column against the last run"
+            if queued(answers)
+            else "rows and nulls per column against the last run",
             fallback=("stale", "the last version keeps serving"),
         )
     ]
+    learner = LEARNERS.get(decision.components["model"].choice)
+    if learner is not None:
+        stages.insert(0, train(learner, ranked=output == "ranking"))
+    if choice(decision, "model") == "tuned language model":
+        stages.insert(0, tune())
     if output == "ranking":
         stages.append(_retrieve(choice(decision, "model")))
-    stages += [_score(answers, decision, runs), *_checked(answers)]
+    stages += [_score(answers, decision, runs), *_checked(answers, decision)]
     if answers.interpretability.level != "none":
         stages.insert(-2, _explain(choice(decision, "explainer")))
     return stages
@@ -111,8 +144,7 @@ def _retrieve(model: str) -> Stage:
 
 def _score(answers: Answers, decision: Decision, runs: str) -> Stage:
     output = answers.system.output
-    queued = answers.freshness.requests == "unforeseen"
-    whole = "what has arrived" if queued else "everything that will be asked about"
+    whole = "what has arrived" if queued(answers) else "everything that will be asked about"
     does = {
         "score": f"scores and decides {whole}",
         "ranking": "puts each short list in order",
@@ -134,17 +166,22 @@ def _score(answers: Answers, decision: Decision, runs: str) -> Stage:
     )
 
 
-def _checked(answers: Answers) -> list[Stage]:
+def _checked(answers: Answers, decision: Decision) -> list[Stage]:
     """Validation and publication."""
     text = answers.system.output == "answer"
+    stays = "" if queued(answers) else "rows, keys, "
+    compared = f"{stays}missing values and scores"
+    if text:
+        compared = "rows, keys and the length of answers" if stays else "the length of answers"
     return [
         offline(
             "validate",
-            does="holds rows, keys and the length of answers against the last version, and finds "
-            "those that are empty or cut short"
-            if text
-            else "holds rows, keys, missing values and scores against the last version, and "
-            "recomputes a sample from raw data",
+            does=f"holds {compared} against the last version, and "
+            + (
+                "finds those that are empty or cut short"
+                if text
+                else "recomputes a sample from raw data"
+            ),
             served_by="DuckDB",
             at_scale="the same",
             breaks="a bad run is published",
@@ -154,8 +191,8 @@ def _checked(answers: Answers) -> list[Stage]:
         offline(
             "publish",
             does="completes a version of its own, then moves the pointer to it",
-            served_by=_store(answers, "one memory-mapped file a version"),
-            at_scale="Redis or Valkey, a key prefix per version",
+            served_by=held(decision, "one memory-mapped file a version", asked=False),
+            at_scale=spread(decision, "Redis or Valkey, a key prefix per version"),
             breaks="old and new answers mix",
             detected="the version is in every answer",
             fallback=("stale", "the pointer stays where it was"),
@@ -195,25 +232,28 @@ COLD: Final = {
 """What answers for a key without a result, by output."""
 
 
-def _online(answers: Answers, costs: Costs) -> list[Stage]:
-    output, queued = answers.system.output, answers.freshness.requests == "unforeseen"
-    wait = "; requests that nobody foresaw wait for the next run" if queued else ""
+def cold(answers: Answers) -> str:
+    """What answers a key without a result, in words."""
+    instead = f"the answer of a cold key: {COLD[answers.system.output]}"
+    if queued(answers):
+        return f"{instead}, marked as such; ask again after the next run"
+    return instead
+
+
+def _online(answers: Answers, decision: Decision, costs: Costs) -> list[Stage]:
+    output, waits = answers.system.output, queued(answers)
+    wait = "; requests that nobody foresaw wait for the next run" if waits else ""
     return [
         validate(costs, "parses the key that is asked for", "bad keys look like cold ones"),
         online(
             "lookup",
             costs.us("item_list") if output == "ranking" else costs.us("lookup"),
             does=f"reads the published answer, with its version and age{wait}",
-            served_by=_store(answers, "a memory-mapped file in process"),
-            at_scale="Redis or Valkey",
+            served_by=held(decision, "a memory-mapped file in process"),
+            at_scale=spread(decision, "Redis or Valkey"),
             breaks="answers are missing or old",
-            detected="cold-key rate, age of the version",
-            fallback=("defaults", f"the answer of a cold key: {COLD[output]}"),
+            detected="age of the version" if waits else "cold-key rate, age of the version",
+            fallback=("defaults", cold(answers)),
         ),
         log(costs, "key, answer and version", "nobody can tell what was shown"),
     ]
-
-
-def _store(answers: Answers, embedded: str) -> str:
-    """What holds the published versions."""
-    return "Redis or Valkey" if "scores" in answers.engines else embedded

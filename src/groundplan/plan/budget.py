@@ -6,10 +6,12 @@ from typing import Final
 from msgspec.structs import replace
 
 from groundplan.plan.stage import Misfit, Stage
-from groundplan.units import show_duration
+from groundplan.units import show_enough
 
 HEADROOM: Final = 0.2
-"""The share of the p99 that no stage may plan with: queueing, collections, a slow network."""
+"""The share of the p99 that no stage may plan with: see `RESERVED`."""
+RESERVED: Final = "queueing, collections, a slow network"
+"""What the headroom is kept for, in words."""
 
 _FLOOR: Final = 0.02
 """The least share of a stage: a stage measured in microseconds still needs time to be run."""
@@ -60,7 +62,7 @@ def _misfits(stages: Sequence[Stage], allotted: int) -> tuple[Misfit, ...]:
                 stage.name,
                 stage.estimate,
                 has,
-                f"a p99 of {show_duration(needed)}, or its fallback: {stage.fallback.says}",
+                f"a p99 of {show_enough(needed)}, or its fallback: {stage.fallback.says}",
             )
         )
     return tuple(misfits)

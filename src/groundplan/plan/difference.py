@@ -284,6 +284,7 @@ def _misfits(dossier: Dossier) -> dict[str, str]:
         one.stage: f"needs {show_duration(one.needs)}, has {show_duration(one.has)}"
         for one in misfits
     }
+    stages |= {f"{words(one.component)}: from the start": "too small" for one in dossier.outgrown}
     return stages | {
         f"{words(one.component)}: {one.resource}": f"needs {show_band(one.needs)}, has "
         f"{show_amount(one.has, one.needs.unit)}"
@@ -309,11 +310,11 @@ def _growth(dossier: Dossier) -> dict[str, str]:
 def _failures(was: Iterable[Failure], now: Iterable[Failure]) -> tuple[Change, ...]:
     """Failure modes that come, go, or show and are answered in another way."""
     return _compared(
-        {(one.component, one.cause): one for one in was},
-        {(one.component, one.cause): one for one in now},
+        {(one.named, one.cause): one for one in was},
+        {(one.named, one.cause): one for one in now},
         lambda one: one.seen,
         _failure,
-        lambda key: f"{words(key[0])}: {key[1]}",
+        ": ".join,
     )
 
 

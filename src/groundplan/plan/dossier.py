@@ -12,7 +12,7 @@ from groundplan.decision.flips import Flip
 from groundplan.plan import Plan, draw
 from groundplan.plan.capacity import Capacity, capacity
 from groundplan.plan.failures import Failure, failures
-from groundplan.plan.growth import Axis, Growth, growth
+from groundplan.plan.growth import Axis, Growth, Limit, growth
 
 TEN: Final[Mapping[Axis, float]] = {"traffic": 10.0, "corpus": 10.0, "history": 10.0}
 """The growth that every dossier looks at: ten times as much of everything."""
@@ -50,6 +50,18 @@ class Dossier(Struct, frozen=True):
         """Whether there is a plan that fits its budgets, and what is promised and stated."""
         fits = self.plan is not None and not self.plan.misfits
         return fits and (self.capacity is None or self.capacity.holds)
+
+    @property
+    def outgrown(self) -> tuple[Limit, ...]:
+        """What is too small from the start, where no answer says how much there is.
+
+        What is stated and too little is a shortage of the capacity, told there.
+        """
+        if not self.holds:
+            return ()
+        found = [limit for growth in self.growth for limit in growth.limits]
+        now = [limit for limit in found if limit.factor is not None and limit.factor <= 1]
+        return tuple({limit.component: limit for limit in reversed(now)}.values())[::-1]
 
 
 def draw_up(

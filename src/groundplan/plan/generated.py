@@ -3,7 +3,7 @@
 from groundplan.constraints import Answers
 from groundplan.decision import Costs, Decision
 from groundplan.plan.sketch import Sketch, choice, log, offline, online, validate, writer
-from groundplan.plan.stage import Watch
+from groundplan.plan.stage import Stage, Watch
 from groundplan.units import show_duration
 
 
@@ -13,10 +13,10 @@ def sketch(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
     model = writer(answers, decision, costs)
     knows = "it was tuned on the corpus" if tuned else "it covers the domain already"
     stages = [
+        *([tune()] if tuned else []),
         offline(
             "evaluate",
-            does="answers a fixed set of questions and compares with the known answers"
-            + (", after tuning the model on the corpus" if tuned else ""),
+            does="answers a fixed set of questions and compares with the known answers",
             served_by="the same client that serves",
             at_scale="the same",
             breaks="a worse model goes live unnoticed",
@@ -51,4 +51,18 @@ def sketch(answers: Answers, decision: Decision, costs: Costs) -> Sketch:
             Watch("answers rated wrong", "above the evaluation's interval", "review, then tune"),
         ),
         summary=(),
+    )
+
+
+def tune() -> Stage:
+    """The stage that tunes a language model on a private corpus."""
+    return offline(
+        "tune",
+        does="tunes the language model on the corpus as it stands, from the untuned weights: an "
+        "adapter per version",
+        served_by="an accelerator: none was measured, so capacity does not count it",
+        at_scale="several accelerators",
+        breaks="the model states what has changed in the corpus, or what was withdrawn from it",
+        detected="fixed questions about what has changed, and about what was withdrawn",
+        fallback=("stale", "the model that serves now goes on serving"),
     )

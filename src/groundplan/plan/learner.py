@@ -1,8 +1,9 @@
-"""The models that learn from features, as a plan speaks of each: what fits, runs, stands in."""
+"""The models that are trained here, as a plan speaks of each: what fits, runs, stands in."""
 
 from typing import Final, NamedTuple
 
-from groundplan.plan.stage import Action
+from groundplan.plan.sketch import offline
+from groundplan.plan.stage import Action, Stage
 
 _TRITON: Final = "Triton, over the Open Inference Protocol"
 _USUAL: Final = "how far each value lies from its usual one"
@@ -69,5 +70,42 @@ LEARNERS: Final = {
         ("baseline", _USUAL),
         labelled=False,
     ),
+    "two_towers": Learner(
+        "two towers on who took what",
+        "PyTorch, on an accelerator where there is one",
+        "PyTorch on several accelerators",
+        "a product of two vectors, in process",
+        "the same, sharded",
+        "{plain} and co-occurrence",
+        ("baseline", "what is popular"),
+    ),
 }
 """By the name of the component; `{plain}` stands for what does without a model."""
+
+
+def train(learner: Learner, *, ranked: bool) -> Stage:
+    """The stage that fits a model; `ranked` says whether it puts things in order."""
+    plain = "popularity" if ranked else "a majority class"
+    if not learner.labelled:
+        breaks = "what is unusual is not what is looked for"
+        detected = (
+            "a sample of the highest scores that people judge, beside the same of the plain way"
+        )
+    elif ranked:
+        breaks = "the order is no better than popularity"
+        detected = "NDCG with intervals on a later period, beside the baselines"
+    else:
+        breaks = "scores lose their order: what matters is missed, what does not is raised"
+        detected = "ranking figures with intervals on a later period, beside the baselines"
+    beside = learner.beside.format(plain=plain)
+    return offline(
+        "train",
+        does=f"fits {learner.named} and, beside it, {beside}"
+        if learner.labelled
+        else f"fits {learner.named}, without labels; beside it: {beside}",
+        served_by=learner.fitted_by,
+        at_scale=learner.fitted_at_scale,
+        breaks=breaks,
+        detected=detected,
+        fallback=("stale", "the live build stays live"),
+    )

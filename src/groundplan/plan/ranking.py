@@ -11,10 +11,12 @@ from groundplan.plan.sketch import (
     Sketch,
     case,
     choice,
+    held,
     log,
     offline,
     online,
     reasons,
+    spread,
     validate,
     vectors,
 )
@@ -33,6 +35,7 @@ class _Shape:
         live: whether candidates are retrieved in the request, or prepared before it.
         text: whether queries and things are texts.
         learned: whether a ranker was trained, or the order of retrieval stands.
+        judged: what it learns from, in words.
         corpus: things to choose among.
         short: candidates that retrieval hands on.
         index: the index, in words; none where words or counts are looked up.
@@ -44,6 +47,7 @@ class _Shape:
     live: bool
     text: bool
     learned: bool
+    judged: str
     corpus: int
     short: int
     index: str
@@ -102,6 +106,9 @@ def _shape(answers: Answers, decision: Decision, costs: Costs) -> _Shape:
         live=live,
         text=text,
         learned=ranker != "similarity",
+        judged="a sample of requests whose candidates people judged: nobody's choices are labels"
+        if answers.labels.kind == "sparse"
+        else "what was shown and what was chosen",
         corpus=search.things(a),
         short=0,
         index=index,
@@ -171,7 +178,7 @@ def _offline(decision: Decision, shape: _Shape) -> list[Stage]:
         stages.append(
             offline(
                 "train_ranker",
-                does="fits the ranker on what was shown and what was chosen",
+                does=f"fits the ranker on {shape.judged}",
                 served_by=choice(decision, "ranker"),
                 at_scale="the same, distributed",
                 breaks="the order is no better than retrieval's",
@@ -197,7 +204,9 @@ def _offline(decision: Decision, shape: _Shape) -> list[Stage]:
 
 
 def _indexed(decision: Decision, shape: _Shape) -> list[Stage]:
+    stages = [_towers()] if choice(decision, "model") == "two towers" else []
     return [
+        *stages,
         offline(
             "encode_items",
             does=f"embeds {show_count(shape.corpus)} things",
@@ -217,6 +226,18 @@ def _indexed(decision: Decision, shape: _Shape) -> list[Stage]:
             fallback=("stale", "the last index"),
         ),
     ]
+
+
+def _towers() -> Stage:
+    return offline(
+        "train_towers",
+        does="fits both towers: who took what, against what was not taken",
+        served_by="PyTorch, on an accelerator where there is one",
+        at_scale="PyTorch on several accelerators",
+        breaks="neither who asks nor a thing lies near what it belongs to",
+        detected="recall of later interactions, beside popularity and co-occurrence",
+        fallback=("stale", "the live build stays live: both towers and the index of one build"),
+    )
 
 
 def _online(answers: Answers, decision: Decision, costs: Costs, shape: _Shape) -> list[Stage]:
@@ -258,8 +279,8 @@ def _online(answers: Answers, decision: Decision, costs: Costs, shape: _Shape) -
                 "retrieve",
                 shape.retrieve,
                 does="reads the candidates that were prepared offline",
-                served_by="LMDB in process",
-                at_scale="Redis or Valkey",
+                served_by=held(decision, "LMDB in process"),
+                at_scale=spread(decision, "Redis or Valkey"),
                 breaks="the ranker chooses among the wrong things",
                 detected="age of the lists, share of cold keys",
                 fallback=("defaults", "the most popular eligible items"),
@@ -305,14 +326,16 @@ def _online(answers: Answers, decision: Decision, costs: Costs, shape: _Shape) -
 
 def _ranked(decision: Decision, costs: Costs, shape: _Shape) -> list[Stage]:
     short, gather = shape.short, costs.us("gather_candidate")
-    fresh = f"as of the last {shape.every} run" if shape.run else "as of now"
+    fresh = "as of now, then records the event"
+    if shape.run:
+        fresh = f"as of the last {shape.every} run"
     return [
         online(
             "features",
             2 * costs.us("join_key") + short * gather,
             does=f"joins the request's and {short} candidates' features {fresh}",
-            served_by="LMDB and columns in memory",
-            at_scale="Redis or Valkey",
+            served_by=f"{held(decision, 'LMDB')}; columns in memory",
+            at_scale=spread(decision, "Redis or Valkey"),
             breaks="the ranker sees somebody else's taste",
             detected="served against recomputed values",
             fallback=("defaults", "the values of an unknown user; the answer says so"),

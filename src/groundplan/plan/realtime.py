@@ -6,17 +6,19 @@ from typing import Final
 from groundplan.constraints import Answers
 from groundplan.decision import Costs, Decision, work
 from groundplan.plan import generated, matching
-from groundplan.plan.learner import LEARNERS, Learner
+from groundplan.plan.learner import LEARNERS, Learner, train
 from groundplan.plan.served import planned
 from groundplan.plan.sketch import (
     Sketch,
     case,
     choice,
+    held,
     log,
     offline,
     online,
     reasons,
     scores,
+    spread,
     validate,
 )
 from groundplan.plan.stage import Stage, Watch
@@ -82,7 +84,7 @@ def _offline(answers: Answers, decision: Decision, shape: _Shape) -> list[Stage]
     if shape.learner is None:
         stages.append(matching.prepared(decision))
     else:
-        stages += [_history(answers), _train(shape, shape.learner)]
+        stages += [_history(answers), train(shape.learner, ranked=shape.ranked)]
         if shape.tiers:
             stages.append(_thresholds(shape.learner))
     if shape.recomputed and not shape.built:
@@ -127,33 +129,6 @@ def _computing(answers: Answers, shape: _Shape) -> Stage:
         breaks="scores rest on values that are older than promised",
         detected="the age of the newest values",
         fallback=("stale", "the last values; answers say how old they are"),
-    )
-
-
-def _train(shape: _Shape, learner: Learner) -> Stage:
-    plain = "popularity" if shape.ranked else "a majority class"
-    if not learner.labelled:
-        breaks = "what is unusual is not what is looked for"
-        detected = (
-            "a sample of the highest scores that people judge, beside the same of the plain way"
-        )
-    elif shape.ranked:
-        breaks = "the order is no better than popularity"
-        detected = "NDCG with intervals on a later period, beside the baselines"
-    else:
-        breaks = "scores lose their order: what matters is missed, what does not is raised"
-        detected = "ranking figures with intervals on a later period, beside the baselines"
-    beside = learner.beside.format(plain=plain)
-    return offline(
-        "train",
-        does=f"fits {learner.named} and, beside it, {beside}"
-        if learner.labelled
-        else f"fits {learner.named}, without labels; beside it: {beside}",
-        served_by=learner.fitted_by,
-        at_scale=learner.fitted_at_scale,
-        breaks=breaks,
-        detected=detected,
-        fallback=("stale", "the live build stays live"),
     )
 
 
@@ -212,16 +187,16 @@ def _features(answers: Answers, decision: Decision, costs: Costs, shape: _Shape)
         does = f"joins windows that include everything up to {fresh} ago, then records the event"
     if shape.learner is None:
         does += "; they say which candidates may be shown"
-    where = "Redis or Valkey" if "online_store" in answers.engines else "LMDB in process"
-    held = "exact sliding windows"
+    values = "exact sliding windows"
     if shape.recomputed:
-        held = f"{held}: fresher than asked for" if shape.built else "the values of the last run"
+        values += ": fresher than asked for"
+        values = values if shape.built else "the values of the last run"
     return online(
         "features",
         takes,
         does=does,
-        served_by=f"{where}, {held}",
-        at_scale="Redis or Valkey, the same state",
+        served_by=f"{held(decision, 'LMDB in process')}, {values}",
+        at_scale=spread(decision, "Redis or Valkey, the same state"),
         breaks="the model sees somebody or something else than what is asked about"
         if shape.learner
         else "what may not be shown is shown",
@@ -331,8 +306,8 @@ def _watches(answers: Answers, shape: _Shape) -> tuple[Watch, ...]:
         ),
         Watch(
             "requests per second (groundplan_requests_total)",
-            f"70 % of {show_rate(answers.latency.throughput)}",
-            "add a server process",
+            f"above {show_rate(answers.latency.throughput)}, the peak that was planned for",
+            "add server processes, then decide again with the new peak",
         ),
         Watch(
             "feature freshness (groundplan_feed_staleness_seconds)",

@@ -8,6 +8,7 @@ from groundplan.constraints import FIELDS, QUESTIONS, Answers
 from groundplan.constraints.file import literal
 from groundplan.decision import PATTERNS, Component, Conflict, Decision, Flip, WayOut, more_complex
 from groundplan.plan.amount import show_amount
+from groundplan.plan.budget import RESERVED
 from groundplan.plan.capacity import Band, Capacity
 from groundplan.plan.dossier import Dossier
 from groundplan.plan.failures import Failure
@@ -15,7 +16,7 @@ from groundplan.plan.growth import Growth, bills
 from groundplan.plan.markdown import cell, change, code, quoted, span, table
 from groundplan.plan.served import planned
 from groundplan.plan.stage import Plan, Stage
-from groundplan.units import show_duration, show_rate
+from groundplan.units import show_about, show_duration, show_enough, show_rate
 
 _Pieces = Iterator[str]
 
@@ -144,7 +145,7 @@ def _stages(plan: Plan) -> _Pieces:
         )
     yield f"### In a request: {show_duration(plan.p99)} p99 at {show_rate(plan.throughput)}"
     rows = [_online(stage) for stage in plan.online]
-    rest = ("headroom", "queueing, the network", "", "", show_duration(plan.headroom), "")
+    rest = ("headroom", RESERVED, "", "", show_about(plan.headroom), "")
     yield table(
         ("stage", "does", "served by", "estimate", "budget", "fallback"),
         [*rows, rest],
@@ -153,7 +154,7 @@ def _stages(plan: Plan) -> _Pieces:
     for misfit in plan.misfits:
         yield (
             f"> [!WARNING]\n> {code(misfit.stage)} cannot fit: it takes "
-            f"{show_duration(misfit.needs)}, and {show_duration(misfit.has)} are left. "
+            f"{show_enough(misfit.needs)}, and {show_about(misfit.has)} are left. "
             f"What would make it fit: {cell(misfit.remedy)}."
         )
 
@@ -164,8 +165,8 @@ def _online(stage: Stage) -> Sequence[str]:
         stage.name,
         does,
         cell(stage.served_by),
-        show_duration(stage.estimate),
-        show_duration(stage.budget),
+        show_about(stage.estimate),
+        show_about(stage.budget),
         cell(stage.fallback.says),
     )
 
@@ -266,7 +267,7 @@ def _failures(found: Iterable[Failure]) -> _Pieces:
         ("component", "cause", "what users see", "signal", "mitigation", "fallback"),
         [
             (
-                _words(one.component),
+                one.named,
                 cell(one.cause),
                 cell(one.seen),
                 cell(one.signal) + ("" if one.running else " †"),

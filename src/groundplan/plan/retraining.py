@@ -11,6 +11,9 @@ from groundplan.units import DAY, show_duration
 LATE: Final = 30 * DAY
 """Of label delay: beyond, a week is little beside what passes until a model can be judged."""
 
+TUNING: Final = 0.25
+"""The share of the age that knowledge may have which a tuning and its evaluation may take."""
+
 _PRETRAINED: Final = frozenset({"text_encoder", "word_match", "co_occurrence"})
 _DRIFT: Final = "a feature's or the score's population stability index above 0.2"
 _LABELLED: Final = (
@@ -28,8 +31,9 @@ def retraining(answers: Answers, decision: Decision) -> Retraining:
     period that a model is trained on.
     """
     if answers.system.output == "answer":
+        tuned = decision.components["model"].choice == "tuned_language_model"
         return Retraining(
-            "when the model or the prompts change",
+            _tuning(answers) if tuned else "when the model or the prompts change",
             ("the share of wrong answers leaves its interval",),
             "a fixed set of questions with known answers, no worse than the live build",
         )
@@ -54,11 +58,32 @@ def _untrained(decision: Decision) -> bool:
     return decision.components["model"].choice in _PRETRAINED
 
 
+def _tuning(answers: Answers) -> str:
+    """How often a language model is tuned: what changes is in it as soon as is promised."""
+    knowledge = answers.freshness.knowledge
+    assert knowledge is not None, "only knowledge that is stated to be old enough is tuned in"
+    # A quarter of the time is left for the tuning itself, and for what is asked of its result.
+    often = _stated(answers) or f"every {int((1 - TUNING) * knowledge / DAY)}d"
+    return (
+        f"{often}: what changed in the corpus must be in the model within "
+        f"{show_duration(knowledge)}, tuned and evaluated"
+    )
+
+
+def _stated(answers: Answers) -> str:
+    """What [schedule] says of builds, in words; empty where it says nothing."""
+    build = answers.schedule.build
+    if build is None:
+        return ""
+    gap = show_duration(longest_gap(build))
+    return f'every {gap} at most, as [schedule] build = "{build}" says'
+
+
 def _cadence(answers: Answers) -> str:
     labels, why = answers.labels, []
-    if answers.schedule.build is not None:
-        gap = show_duration(longest_gap(answers.schedule.build))
-        often = f'every {gap} at most, as [schedule] build = "{answers.schedule.build}" says'
+    stated = _stated(answers)
+    if stated:
+        often = stated
     elif labels.kind in {"sparse", "none"} or (labels.delay or 0) > LATE:
         often = "every 30d"
     else:

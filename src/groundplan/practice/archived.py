@@ -1,6 +1,5 @@
 """The published answers as their version's archive has them: keys to ask for, answers to expect."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -51,6 +50,7 @@ class Archived:
                 f"{archive.folder} does not have the version {name}, which is live: what is "
                 "served can't be held against it; publish one with `groundplan score`"
             )
+        self._archive = archive
         self.version: Version = archive.read(name)
         self._parts = archive.parts(name)
 
@@ -95,14 +95,7 @@ class Archived:
 
     def damaged(self) -> list[str]:
         """The part files that are not what the version's record says, or are missing."""
-        found = {part.name: part for part in self._parts}
-        wrong = set(found) ^ set(self.version.sha256)
-        for name, digest in self.version.sha256.items():
-            if name in found:
-                with found[name].open("rb") as stream:
-                    if hashlib.file_digest(stream, "sha256").hexdigest() != digest:
-                        wrong.add(name)
-        return sorted(wrong)
+        return self._archive.damaged(self.version)
 
 
 def _type(version: Version) -> pa.DataType:

@@ -1,7 +1,6 @@
 """What a load sent and what came back: one column per fact, one row per request."""
 
 import math
-import os
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +10,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from groundplan.durable import replacing
 from groundplan.errors import InputError
 from groundplan.units import SECOND, show_duration
 
@@ -152,8 +152,7 @@ class Results:
     def save(self, path: Path) -> None:
         """Write everything to one NumPy archive, whole or not at all."""
         ends = np.cumsum([0, *map(len, self.bodies)], dtype=np.int64)
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        with partial.open("wb") as file:
+        with replacing(path) as draft, draft.open("wb") as file:
             np.savez(
                 file,
                 started=self.started,
@@ -167,7 +166,6 @@ class Results:
                 bodies=np.frombuffer(b"".join(self.bodies), dtype=np.uint8),
                 ends=ends,
             )
-        partial.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> "Results":

@@ -1,13 +1,12 @@
 """What became of each job, kept across restarts and crashes."""
 
-import os
 from pathlib import Path
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from groundplan.durable import synced
+from groundplan.durable import written
 from groundplan.errors import EngineError
 
 FILE: Final = "state.json"
@@ -75,14 +74,8 @@ def write(home: Path, state: State) -> None:
         EngineError: the file cannot be written.
     """
     file = home / FILE
-    partial = file.with_name(f".{FILE}.{os.getpid()}")
     try:
         home.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as stream:
-            stream.write(msgspec.json.format(msgspec.json.encode(state), indent=2))
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(file)
-        synced(home)
+        written(file, msgspec.json.format(msgspec.json.encode(state), indent=2))
     except OSError as error:
         raise EngineError(f"{file} cannot be written ({error}): make room for it") from error

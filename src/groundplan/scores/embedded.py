@@ -18,8 +18,9 @@ from pathlib import Path
 from time import monotonic_ns
 from typing import Final
 
+from groundplan.durable import synced
 from groundplan.errors import EngineError, InputError
-from groundplan.scores.layout import damaged, read
+from groundplan.scores.layout import damaged, glance, read
 from groundplan.scores.lookup import Lookup, open_lookup
 from groundplan.scores.scored import Live, Scored
 from groundplan.scores.store import Progress
@@ -67,6 +68,8 @@ class EmbeddedScores:
         self._due = 0
         self._closed = False
         self._lookup: Lookup | _Nothing = _Nothing(self._none())
+        self._whole: Lookup | None = None  # the last that was read to its end
+        self._left: tuple[Lookup, str] | None = None  # a damaged one, and what is wrong with it
         self._lock, self._process = threading.Lock(), os.getpid()
 
     def get(self, key: int | str) -> Scored | None:
@@ -145,7 +148,7 @@ class EmbeddedScores:
             with self._hidden(version.name) as (descriptor, hidden):
                 write(descriptor, version, parts, progress)
                 hidden.replace(path)
-            self._sync()
+            synced(self.folder)
 
     def point(self, name: str) -> None:
         """Make a complete version live, in one step for all readers, who see it at once.
@@ -158,7 +161,8 @@ class EmbeddedScores:
         if not path.is_file():
             raise InputError("", f"there is no version {name} in {self.folder}: {self._there()}")
         with self._failing(self._link), self._locked():
-            self._read(path)
+            with self._opened(path) as descriptor:
+                glance(descriptor, path)
             hidden = self.folder / f".{secrets.token_hex(8)}{_LINK}"
             hidden.symlink_to(path.name)
             hidden.replace(self._link)
@@ -171,7 +175,7 @@ class EmbeddedScores:
             EngineError: the folder cannot be written.
         """
         with self._failing(self._link):
-            self._sync()
+            synced(self.folder)
 
     def drop(self, name: str) -> None:
         """Forget a version, and what cuts left behind. Those who read it finish.
@@ -188,7 +192,7 @@ class EmbeddedScores:
                 raise InputError("", f"version {name} is live: point at another one first")
             path.unlink(missing_ok=True)
             self._clean()
-            self._sync()
+            synced(self.folder)
 
     def verify(self, name: str) -> None:
         """Read the file of a version from end to end and compare its checksum.
@@ -202,9 +206,33 @@ class EmbeddedScores:
             raise InputError("", f"there is no version {name} in {self.folder}: {self._there()}")
         open_lookup(path).verify()
 
+    def examine(self) -> str | None:
+        """Read the version that this handle reads to its end, and leave it if it is damaged.
+
+        A lookup reads no more than it needs and does not see that. The last file that was whole
+        stays mapped until the next has been read so, and answers where the next one is damaged.
+
+        Returns:
+            What is wrong with the version that this handle just left; None where it stays.
+        """
+        lookup = self._lookup
+        if not isinstance(lookup, Lookup) or lookup is self._whole:
+            return None
+        try:
+            lookup.verify()
+        except EngineError as error:
+            with self._lock:
+                if self._lookup is lookup:
+                    self._left, self.fault = (lookup, str(error)), str(error)
+                    self._lookup = self._whole or _Nothing(str(error))
+            return str(error)
+        self._whole = lookup
+        return None
+
     def close(self) -> None:
         """Let go of the file; what is read in it just now is still read."""
         self._closed = True
+        self._whole = self._left = None
         self._lookup = _Nothing(f"the scores in {self.folder} were closed: open them anew")
 
     def _current(self) -> "Lookup | _Nothing":
@@ -239,12 +267,17 @@ class EmbeddedScores:
         except OSError:
             return self._none()
         # The mapping holds its inode, so that no later file can have the same number.
-        if isinstance(self._lookup, Lookup) and self._lookup.node == (found.st_dev, found.st_ino):
+        node = (found.st_dev, found.st_ino)
+        if isinstance(self._lookup, Lookup) and self._lookup.node == node:
+            self._left = None
             return None
+        if self._left is not None and self._left[0].node == node:
+            return self._left[1]
         try:
             left, self._lookup = self._lookup, open_lookup(self._link, self._promised)
         except EngineError as error:
             return str(error)
+        self._left = None
         if isinstance(left, Lookup) and left.layout.ends > _LARGE:
             threading.Thread(target=_outlive, args=(left,), daemon=True).start()
         return None
@@ -271,12 +304,17 @@ class EmbeddedScores:
         return self.folder / (name + SUFFIX)
 
     def _read(self, path: Path) -> Version:
+        with self._opened(path) as descriptor:
+            return read(descriptor, path).version
+
+    @contextlib.contextmanager
+    def _opened(self, path: Path) -> Iterator[int]:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             raise EngineError(self._none() if path == self._link else f"{path} is gone") from None
         try:
-            return read(descriptor, path).version
+            yield descriptor
         finally:
             os.close(descriptor)
 
@@ -313,13 +351,6 @@ class EmbeddedScores:
             yield
         finally:
             fcntl.flock(descriptor, fcntl.LOCK_UN)  # a fork would keep it beyond the close
-            os.close(descriptor)
-
-    def _sync(self) -> None:
-        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
             os.close(descriptor)
 
     @contextlib.contextmanager

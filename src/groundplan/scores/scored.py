@@ -54,6 +54,15 @@ class Scored(Struct, frozen=True, gc=False):
     of: Live
     fallback: str = ""
 
+    def __repr__(self) -> str:
+        """The answer in a line: its version by name, which else is as long as its segments."""
+        told = (
+            f"key={self.key!r}, score={self.score!r}, decision={self.decision!r}, "
+            f"reasons={tuple(each.code for each in self.reasons)!r}, version={self.version!r}, "
+            f"age={self.age:.0f}"
+        )
+        return f"Scored({told}{f', fallback={self.fallback!r}' if self.fallback else ''})"
+
     @property
     def version(self) -> str:
         """The name of the version that answered."""

@@ -43,6 +43,14 @@ class Verifiable(Protocol):
         """
 
 
+@runtime_checkable
+class Examining(Protocol):
+    """A handle that leaves a damaged version for the last whole one that it read."""
+
+    def examine(self) -> str | None:
+        """Read the version that answers to its end; what is wrong with it, where it was left."""
+
+
 class ScoreStore(Protocol):
     """Holds complete versions, of which readers see one.
 

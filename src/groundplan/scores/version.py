@@ -64,7 +64,8 @@ class Version(Struct, frozen=True, kw_only=True):
         decisions: names of the decisions; part files and stores hold positions in it.
         codes: the reasons; stores hold +n or -n for the nth, counted from 1: raised or lowered.
         overall: the average of all rows.
-        segments: averages by the value of the segment's field; empty where there is none.
+        segments: averages by the value of the segment's field, of segments that have enough rows;
+            empty where there is none.
         figures: of the distribution of scores, and what the checks compared.
         checks: those that it had to pass.
         data: where the population came from: place, rows, fingerprint.

@@ -89,14 +89,15 @@ class Need:
 
     def took(self, us: int) -> bool:
         """Learn of one run; whether the need has changed."""
-        self._block.append(us)
-        if len(self._block) == BLOCK:
-            latest = sorted(self._last + self._block)
+        block = self._block
+        block.append(us)
+        if len(block) == BLOCK:
+            latest = sorted(self._last + block)
             rank = math.ceil(QUANTILE * len(latest))
             self._known = self.us = float(min(self._budget, latest[rank - 1]))
-            self._last, self._block = self._block, []
+            self._last, self._block = block, []
             return True
-        if self.us < us and self.us < self._known:  # it was lowered, and too far
+        if us > self.us and self.us < self._known:  # it was lowered, and too far
             self.us = self._known
             return True
         return False
@@ -109,15 +110,19 @@ class Need:
 class _Running(Generic[R]):
     """One stage as a pipeline runs it."""
 
-    __slots__ = ("behind_ns", "budget_ns", "least_ns", "name", "need", "optional", "says", "step")
+    __slots__ = (
+        *("behind_ns", "budget_ns", "fallback", "least_ns"),
+        *("name", "need", "optional", "run", "says", "took"),
+    )
 
     def __init__(self, stage: Stage, step: Step[R]) -> None:
         self.name = stage.name
         self.budget_ns = stage.budget * 1_000
         self.optional = stage.optional
         self.says = stage.fallback.says
-        self.step = step
+        self.run, self.fallback = step.run, step.fallback
         self.need = Need(stage.budget)
+        self.took = self.need.took
         self.behind_ns = 0
         """What the stages behind this one need that are not optional, ns."""
         self.least_ns = 1
@@ -172,27 +177,27 @@ class Pipeline(Generic[R]):
         if timeout_us is not None and timeout_us < deadline_us:
             deadline_us = timeout_us
         deadline = started_ns + deadline_us * 1_000
-        now = perf_counter_ns()
+        now, timings = perf_counter_ns(), trace.timings
         for stage in self._stages:
             if deadline - now < stage.least_ns:
                 self._pass_over(stage, deadline - now, request, trace)
                 then, now = now, perf_counter_ns()
-                trace.timings[stage.name] = (now - then) // 1_000
+                timings[stage.name] = (now - then) // 1_000
                 continue
             budgeted, left = now + stage.budget_ns, deadline - stage.behind_ns
             trace.until_ns = budgeted if budgeted < left else left
             try:
-                stage.step.run(request)
+                stage.run(request)
             except (InputError, Refused):
                 raise
             except Exception as error:  # a fault has a fallback, and the answer says so
                 trace.degraded.append(
                     f"{stage.name}: failed ({type(error).__name__}); {stage.says}"
                 )
-                stage.step.fallback(request)
+                stage.fallback(request)
             then, now = now, perf_counter_ns()
-            trace.timings[stage.name] = spent = (now - then) // 1_000
-            if stage.need.took(spent):
+            timings[stage.name] = spent = (now - then) // 1_000
+            if stage.took(spent):
                 self._add_up()
         if now > deadline:
             trace.degraded.append(f"late: {(now - deadline) / 1e6:.1f} ms after the deadline")
@@ -204,7 +209,7 @@ class Pipeline(Generic[R]):
         if left_ns > 0:  # else it says nothing about the stage
             stage.need.passed_over()
             self._add_up()
-        stage.step.fallback(request)
+        stage.fallback(request)
 
     def _add_up(self) -> None:
         behind = 0.0

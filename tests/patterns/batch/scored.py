@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from groundplan.patterns.batch.archive import Archive
 from groundplan.patterns.batch.definition import Definition, define
 from groundplan.patterns.batch.live import live
-from groundplan.patterns.batch.runs import engine, run
+from groundplan.patterns.batch.runs import opening, run
 from groundplan.patterns.batch.runs.run import Run
 from groundplan.patterns.batch.runs.scoring import Scoring
 from groundplan.patterns.batch.versions.publishing import Published, publish
@@ -112,7 +112,7 @@ def scored(
     first, last, _ = rows.indices(table.num_rows)
     population = table.slice(first, last - first)
     folder.mkdir(parents=True)
-    with engine.opened(None, MEMORY) as computes:
+    with opening.opened(None, MEMORY) as computes:
         taken = computes.population(
             source,
             population,

@@ -25,6 +25,7 @@ from groundplan.project import Project
 from groundplan.scores.scored import Live
 from groundplan.serving.http import Call
 from groundplan.serving.log import Log
+from groundplan.serving.stages import Trace
 from patterns.batch.handmade import embedded, patient, put, serving, version
 from patterns.batch.projects import AS_OF
 
@@ -203,7 +204,7 @@ def test_what_is_left_decides_whether_a_live_score_is_begun(
     with closing(embedded(Path(project.folder))) as store, closing(Log(tmp_path)) as written:
         answering = Answering(plan, store, written, "contract")
         answering.model = model
-        request = _Request(Call(b"", {}, b"", 0), many=True)
+        request = _Request(Call(b"", {}, b"", 0), True, Trace())
         request.live = store.current()
         request.rows = {"x": {"tenure": 1, "monthly": 120.0, "contract": "month", "sex": "f"}}
         request.trace.until_ns = time.perf_counter_ns() + left_s * 10**9

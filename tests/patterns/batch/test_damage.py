@@ -3,11 +3,13 @@
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
+import httpx
 import msgspec
 import pytest
 
-from groundplan.errors import EngineError, InputError
+from groundplan.errors import BuildError, EngineError, InputError
 from groundplan.patterns.batch.archive import Archive
 from groundplan.patterns.batch.building.training import build
 from groundplan.patterns.batch.lookups.opening import serve
@@ -67,6 +69,17 @@ def test_a_rollback_goes_to_a_whole_version(project: Project) -> None:
         reader(project).verify(name_of(0))
     assert rolling_back.rollback(project).version == name_of(0)
     assert published(project) == opened(project.folder, 0).answers()
+
+
+@pytest.mark.parametrize("spoil", [scribble, Path.unlink])
+def test_a_rollback_does_not_publish_an_altered_archive(project: Project, spoil: Any) -> None:
+    """Where both are damaged the version is out of reach, and what is live stays."""
+    file_of(project, 0).unlink()
+    spoil(Archive(project.home).parts(name_of(0))[1])
+    with pytest.raises(BuildError, match=r"is not what was published: part-00001\.parquet"):
+        rolling_back.rollback(project)
+    assert published(project) == opened(project.folder, 1).answers()
+    assert not (project.home / intent.FILE).exists()
 
 
 def test_a_version_is_read_again_before_it_goes_live(
@@ -160,6 +173,41 @@ def test_a_running_server_tells_of_damage(tmp_path: Path) -> None:
             time.sleep(0.1)
         assert client.get("/health/ready").json()["newest"] is False
     assert "ALARM" in (tmp_path / "state" / "said").read_text()
+
+
+def test_a_running_server_outlives_a_damaged_version(tmp_path: Path) -> None:
+    """Its live file, or the next one, is damaged: the last whole one answers, then the next."""
+    project, keys = small(tmp_path / "small", 50).folder, [f"k{at:04d}" for at in range(2_000)]
+    store = embedded(project)
+    put(store, project, "v1", keys)
+
+    def answers(client: httpx.Client) -> set[tuple[Any, ...]]:
+        found = client.post("/scores", json={"keys": keys[::10]}).json()["answers"]
+        return {(one["version"], one["fallback"]) for one in found}
+
+    def until(client: httpx.Client, version: str, newest: bool, alarms: int) -> None:
+        def found() -> tuple[str, bool, int]:
+            ready = client.get("/health/ready").json()
+            said = (tmp_path / "state" / "said").read_text()
+            return ready["version"], ready["newest"], said.count("ALARM")
+
+        end = time.monotonic() + 20
+        while found() != (version, newest, alarms):
+            assert time.monotonic() < end, found()
+            time.sleep(0.1)
+
+    with serving(project, tmp_path / "state") as client:
+        assert answers(client) == {("v1", None)}
+        for alarms, name in enumerate(("v1", "v2"), 1):
+            if name == "v2":
+                put(store, project, name, keys, live=False)
+            scribble(project / ".groundplan" / "scores" / f"{name}.scores")
+            store.point(name)
+            until(client, "v1", newest=False, alarms=alarms)
+            assert answers(client) == {("v1", None)}
+        put(store, project, "v3", keys)
+        until(client, "v3", newest=True, alarms=2)
+        assert answers(client) == {("v3", None)}
 
 
 def test_records_of_earlier_releases_are_read(project: Project) -> None:

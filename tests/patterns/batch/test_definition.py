@@ -1,5 +1,6 @@
 """What `system.py` of a batch project says, and what is refused about it."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,16 @@ def test_what_is_only_planned_is_refused(folder: Path) -> None:
     found = project(folder, answers=("per_request = 1", "per_request = 5"))
     with pytest.raises(ProjectError, match="it builds one published score a key"):
         define(found)
+
+
+def test_what_arrives_between_two_runs_is_not_held_to_the_last_ones(folder: Path) -> None:
+    """Where requests are unforeseen, other keys and more of them are no fault by themselves."""
+    asked = ('requests = "foreseen"', 'requests = "unforeseen"')
+    waits = ('p99 = "10ms"', 'p99 = "60d"')
+    changes = project(folder, answers=asked)
+    text = (folder / "groundplan.toml").read_text()
+    assert waits[0] in text
+    (folder / "groundplan.toml").write_text(text.replace(*waits))
+    limits = define(Project(changes.folder)).publication
+    assert (limits.rows, limits.keys) == (math.inf, 1.0)
+    assert limits.drift == Publication().drift

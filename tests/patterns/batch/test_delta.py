@@ -231,8 +231,28 @@ def test_what_a_delta_cannot_be_taken_from_is_refused(project: Project, tmp_path
         score(first, report=quiet, delta=True)
 
 
-def test_a_comparison_finds_what_differs(project: Project) -> None:
+def _altered(part: Path) -> None:
+    table = pq.read_table(part)
+    score = table.schema.get_field_index("score")
+    moved = pc.subtract(pa.scalar(1.0), table.column("score"))
+    part.unlink()  # another version may share the file
+    pq.write_table(table.set_column(score, table.schema.field("score"), moved), part)
+
+
+@pytest.mark.parametrize("spoil", [_altered, Path.unlink])
+def test_what_was_published_is_taken_over_and_nothing_else(project: Project, spoil: Any) -> None:
+    """A part of the last version that was altered or lost is named before anything is scored."""
+    archive = Archive(project.home)
+    spoil(archive.parts(archive.names()[-1])[1])
+    with pytest.raises(BuildError, match=r"part-00001\.parquet missing, or without the SHA-256"):
+        score(project, report=quiet, at=AS_OF, delta=True)
+    assert list((project.home / "runs").iterdir()) == []
+    assert score(project, report=quiet, at=AS_OF).passed
+
+
+def test_a_comparison_finds_what_differs(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that a full run gives otherwise would be counted, and refused."""
+    monkeypatch.setattr(Archive, "damaged", lambda *_: [])  # as though it had been published so
     part = Archive(project.home).parts(Archive(project.home).names()[-1])[0]
     table = pq.read_table(part)
     scores = table.column("score").to_numpy().copy()

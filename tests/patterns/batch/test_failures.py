@@ -15,6 +15,7 @@ from told import Told
 
 REFUSED = {
     "a source lost rows or a column, or was not there in time",
+    "a source came in another unit, or a join or a rate went wrong",
     "the population or the model changed, and scores move with it",
     "the population lost keys or got many at once",
     "a score has no reason, or one that is not its own",

@@ -73,7 +73,7 @@ def test_a_version_tells_what_it_is(runs: list[Scored]) -> None:
     assert sum(version.figures["histogram"]) == 400
     assert sum(version.figures["decisions"].values()) == pytest.approx(1.0)
     assert len(version.sha256) == 2
-    assert [check.passed for check in version.checks] == [True] * 10
+    assert [check.passed for check in version.checks] == [True] * 11
     assert (version.as_of, version.build, version.data) == (
         run.run.as_of,
         run.run.build,

@@ -84,6 +84,15 @@ def test_the_page_tells_every_figure(built: Build) -> None:
     assert "29 CFR 1607.4(D)" in text
 
 
+def test_nothing_is_equal_opportunity_where_nobody_said_what_people_want(built: Build) -> None:
+    """Without `favourable` the page and the card show both differences and name neither."""
+    for file in ("report.html", "model_card.md"):
+        text = (built.folder / file).read_text()
+        assert "reatest difference of true positive rates: " in text
+        assert "reatest difference of false positive rates: " in text
+        assert "qual opportunity" not in text
+
+
 def test_what_is_not_known_is_a_dash(built: Build) -> None:
     """A figure that there is none of (null in the manifest) does not stop the page."""
     report = msgspec.json.decode(msgspec.json.encode(built.manifest.report))

@@ -14,7 +14,7 @@ from groundplan.patterns.batch.runs import run as runs
 from groundplan.patterns.batch.runs.running import Outcome, score
 from groundplan.project import Project
 from groundplan.units import HOUR
-from patterns.batch.projects import small
+from patterns.batch.projects import AS_OF, small
 from patterns.batch.scored import reader
 
 
@@ -37,8 +37,8 @@ def project(built: Path, tmp_path: Path) -> Project:
 
 
 def again(project: Project, **asked: Any) -> Outcome:
-    """A `score` as another process begins it."""
-    return score(Project(project.folder), report=quiet, **asked)
+    """A `score` as another process begins it; as of now nobody has any charges, which may be."""
+    return score(Project(project.folder), report=quiet, allow=("ranges",), **asked)
 
 
 def cut(project: Project, **asked: Any) -> Path:
@@ -58,10 +58,10 @@ def _killed(*_: object) -> None:
 def test_a_run_that_became_a_version_is_not_gone_on_with(project: Project) -> None:
     """Where something failed after its publication, the next `score` publishes a new version."""
     with pytest.raises((GroundplanError, OSError)):
-        again(project, out=project.folder / "nowhere" / "at all" / "x.parquet")
+        again(project, at=AS_OF, out=project.folder / "nowhere" / "at all" / "x.parquet")
     first = reader(project).current().version.name
     assert (project.home / "runs" / first).is_dir()
-    found = again(project)
+    found = again(project, at=AS_OF)
     assert found.published is not None
     assert (found.published.previous, found.done) == (first, 0)
     assert reader(project).current().version.name == found.run.name != first
@@ -73,6 +73,16 @@ def test_what_was_cut_is_gone_on_with(project: Project) -> None:
     folder = cut(project)
     found = again(project)
     assert (found.run.name, found.done) == (folder.name, 1)
+
+
+def test_what_a_cut_partition_left_is_not_kept_for_the_next_delta(project: Project) -> None:
+    """Its draft would lie beside the features for as long as the version is the last one."""
+    folder = cut(project, at=AS_OF)
+    (folder / "features" / ".part-00000.f64.1").write_bytes(b"half of it")
+    found = again(project, at=AS_OF)
+    assert (found.run.name, found.passed) == (folder.name, True)
+    inputs = project.home / "inputs" / found.run.name
+    assert [each.name for each in (inputs / "features").iterdir()] == ["part-00000.f64"]
 
 
 def renamed(project: Project, old: str, new: str) -> None:
@@ -91,9 +101,9 @@ CHANGES: dict[str, Callable[[Project], None]] = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_what_system_py_said_then_is_not_gone_on_with(project: Project, change: str) -> None:
     """After an edit all is read and scored again, so that the version is of one definition."""
-    folder = cut(project)
+    folder = cut(project, at=AS_OF)
     CHANGES[change](project)
-    found = again(project)
+    found = again(project, at=AS_OF)
     assert found.run.name != folder.name
     assert found.done == 0
     if change == "segment":

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from conftest import groundplan
+from groundplan.engines.partitions import DIGITS, part_name
 from groundplan.errors import BuildError, EngineError, InputError
 from groundplan.features import offline
 from groundplan.models import Words, kinds, load_explainer
@@ -22,8 +23,7 @@ from groundplan.models.codes import Coded
 from groundplan.patterns.batch.building.training import build
 from groundplan.patterns.batch.definition import define
 from groundplan.patterns.batch.live import cuts, live
-from groundplan.patterns.batch.runs.engine import DIGITS, part_name
-from groundplan.patterns.batch.runs.run import load, parts
+from groundplan.patterns.batch.runs.run import load, moment, parts
 from groundplan.patterns.batch.runs.running import Outcome, score
 from groundplan.patterns.batch.versions.turn import turn
 from groundplan.project import Project
@@ -197,6 +197,56 @@ def test_a_source_that_nobody_names_is_asked_for(project: Project) -> None:
         unpublished(project, population=lambda _: empty, others={"charges": empty})
 
 
+def test_a_file_that_system_py_does_not_find_is_named(project: Project) -> None:
+    """As an error of the data, not of the program; nothing is left of the run."""
+    (project.folder / "population.parquet").unlink()
+    with pytest.raises(InputError, match=r"FileNotFoundError: .*population\.parquet; see that"):
+        unpublished(project)
+    assert not (project.home / "runs").exists()
+
+
+@pytest.fixture
+def stated(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """The project, whose system.py names its places by source; commands begin elsewhere."""
+    system = project.folder / "system.py"
+    text = system.read_text().replace("def population(", "def today(")
+    named = '{"customers": "population.parquet", "charges": "charges.parquet"}'
+    system.write_text(f"{text}\n\npopulation = {named}\n")
+    (project.folder / "elsewhere").mkdir()
+    monkeypatch.chdir(project.folder / "elsewhere")
+    return Project(project.folder)
+
+
+def test_sources_that_system_py_names_stay_whoever_is_scored(stated: Project) -> None:
+    """`--population` says whom to score, and no more; `--source` is still above system.py."""
+    wanted = rows(unpublished(stated))
+    few = pq.read_table(stated.folder / "population.parquet").slice(0, 40)
+    pq.write_table(few, "few.parquet")
+    found = rows(unpublished(stated, population="few.parquet"))
+    assert found.equals(wanted.filter(pc.is_in(wanted["key"], few["customer"].combine_chunks())))
+    given = {"customers": "few.parquet"}
+    assert rows(unpublished(stated, population=given)).equals(found)
+    assert rows(unpublished(stated, population=lambda _: few)).equals(found)
+    none = pq.read_table(stated.folder / "charges.parquet").slice(0, 0)
+    pq.write_table(none, "none.parquet")
+    without = rows(
+        unpublished(stated, population="few.parquet", others={"charges": "none.parquet"})
+    )
+    assert not without.equals(found)
+
+
+@pytest.mark.parametrize("change", [None, "charges.parquet", "population.parquet"])
+def test_a_cut_run_of_stated_places_goes_on_while_they_stay(
+    stated: Project, change: str | None
+) -> None:
+    """Another file of any source is another question."""
+    first = unpublished(stated)
+    if change is not None:
+        table = pq.read_table(stated.folder / change)
+        pq.write_table(table.slice(1), stated.folder / change)
+    assert (unpublished(stated).run.name == first.run.name) == (change is None)
+
+
 def test_a_cut_run_goes_on(project: Project) -> None:
     """What is done stays as it is, and only the rest is computed; `fresh` begins anew."""
     charges = {"charges": project.folder / "charges.parquet"}
@@ -296,8 +346,8 @@ def test_a_refused_run_is_not_gone_on_with(project: Project) -> None:
     assert refused.published is not None
     assert [each.name for each in refused.published.checks if not each.passed] == ["rows", "churn"]
     assert list((project.home / "runs").iterdir()) == []
-    with pytest.raises(InputError, match="'range' cannot be allowed to fail"):
-        score(project, report=quiet, at=AS_OF + 1, allow=("range",))
+    with pytest.raises(InputError, match="'scores' cannot be allowed to fail"):
+        score(project, report=quiet, at=AS_OF + 1, allow=("scores",))
     allowed = score(project, report=quiet, at=AS_OF + 1, allow=("rows", "churn"))
     assert allowed.passed
 
@@ -362,6 +412,7 @@ def test_the_command_says_what_a_run_came_to(project: Project) -> None:
     place = project.folder / "population.parquet"
     charges = f"charges={project.folder / 'charges.parquet'}"
     asked: list[str | Path] = ["score", project.folder, "--population", place, "--source", charges]
+    asked += ["--at", moment(AS_OF)]
     done = groundplan(*asked, "--partitions", "2")
     assert done.returncode == 0, done.stderr
     assert "version" in done.stdout

@@ -253,6 +253,10 @@ def test_places_in_system_py_are_counted_from_the_project(copy: Project, built: 
     (copy.folder / "system.py").write_text(system)
     made = build(Project(copy.folder), None, quiet, live=False)
     assert made.manifest.files["trees.txt"] == built.manifest.files["trees.txt"]
+    other = copy.folder.parent / "others.parquet"
+    (copy.folder / "customers.parquet").rename(other)
+    again = build(Project(copy.folder), other, quiet, live=False)  # the charges are as stated
+    assert again.manifest.files["trees.txt"] == made.manifest.files["trees.txt"]
 
 
 def test_the_matrix_is_that_of_the_offline_path(project: Project, built: Build) -> None:

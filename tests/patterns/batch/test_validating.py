@@ -14,12 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundplan.errors import InputError
+from groundplan.models.fairness import SMALL
 from groundplan.monitoring.distribution import FOOTER, packed, sketch
 from groundplan.patterns.batch.building.training import build
 from groundplan.patterns.batch.runs.scoring import part_schema
 from groundplan.patterns.batch.versions import measuring, publishing
+from groundplan.patterns.batch.versions.candidate import Before, Candidate
 from groundplan.patterns.batch.versions.measuring import Database
-from groundplan.patterns.batch.versions.validating import Before, Candidate, validate
+from groundplan.patterns.batch.versions.validating import validate
 from groundplan.scores.version import Check, Version
 from groundplan.units import DAY
 from patterns.batch.projects import AS_OF, small
@@ -108,7 +110,7 @@ def test_what_is_right_passes(whole: Scored) -> None:
     first = checks(whole)
     assert not failed(first)
     assert list(first) == [
-        *("rows", "coverage", "keys", "range", "nulls"),
+        *("rows", "coverage", "keys", "scores", "nulls", "ranges"),
         *("drift", "churn", "reasons", "sample", "checksum"),
     ]
     assert "the first version" in first["drift"].says
@@ -151,14 +153,14 @@ def test_a_score_that_is_no_probability_is_found(run: Scored, wrong: float) -> N
     """One score outside of 0..1, or none at all, fails the range."""
     change(run, lambda t: with_column(t, "score", [wrong, *t.column("score").to_pylist()[1:]]))
     found = checks(run)
-    assert "range" in failed(found)
-    assert "1 scores are no probability" in found["range"].says
+    assert "scores" in failed(found)
+    assert "1 scores are no probability" in found["scores"].says
 
 
 def test_an_unknown_decision_is_found(run: Scored) -> None:
     """A position past the last decision fails the range."""
     change(run, lambda t: with_column(t, "decision", [3, *t.column("decision").to_pylist()[1:]]))
-    assert "1 decisions unknown" in checks(run)["range"].says
+    assert "1 decisions unknown" in checks(run)["scores"].says
 
 
 def spoil(name: str, edit: Callable[[Any], Any]) -> Callable[[pa.Table], pa.Table]:
@@ -225,6 +227,32 @@ def test_rows_without_reasons_may_be_right(run: Scored, database: Database) -> N
     assert "nothing speaks" in found["reasons"].says
 
 
+@pytest.mark.parametrize("only", ["raised", "both"])
+def test_at_the_level_audit_every_such_row_has_a_reason(run: Scored, only: Any) -> None:
+    """One row that nothing can be said about fails, by its decision, with what to do."""
+    reasons = msgspec.structs.replace(run.definition.reasons, only=only)
+    one = 0
+
+    def first(table: pa.Table) -> pa.Table:
+        nonlocal one
+        kept = table.column("reasons").to_pylist()
+        one = next(at for at, each in enumerate(kept) if each)
+        return with_column(table, "reasons", [[] if at == one else r for at, r in enumerate(kept)])
+
+    change(run, first)
+    found = candidate_of(run)
+    decision = pq.read_table(found.parts[0]).column("decision")[one].as_py()
+    checked = {}
+    for audit in (False, True):
+        spoilt = Candidate(**{**vars(found), "recompute": _nothing(found), "audit": audit})
+        made = validate(spoilt, None, run.definition.publication, reasons, lambda done, of: None)
+        checked[audit] = next(check for check in made if check.name == "reasons")
+    assert checked[False].passed
+    assert not checked[True].passed
+    assert f"need one too (1 {found.decisions[decision]}): choose cuts" in checked[True].says
+    assert ('only="both"' in checked[True].says) == (only == "raised")
+
+
 def _nothing(of: Candidate) -> Callable[[Any], dict[Any, dict[str, Any]]]:
     """A model whose rows have no reasons."""
     return lambda keys: {key: {**row, "reasons": []} for key, row in of.recompute(keys).items()}
@@ -244,7 +272,8 @@ def test_drift_says_why(run: Scored, whole: Scored) -> None:
     finally:
         population.write_bytes(kept)
     found = checks(moved, before_of(whole), **limits)
-    assert failed(found) == {"drift"}
+    assert failed(found) == {"drift", "ranges"}
+    assert "tenure: 0.00% of rows above 0, where 9" in found["ranges"].says
     says = found["drift"].says
     assert "moved far" in says
     assert "moved most: tenure" in says
@@ -297,6 +326,54 @@ def test_missing_values_of_a_first_version_are_found(run: Scored, whole: Scored,
         assert "moved most since training: monthly" in found["drift"].says
 
 
+def test_values_outside_of_training_are_found(run: Scored, whole: Scored) -> None:
+    """A feature in another unit fails by name, also in a first version; what was live may stay."""
+    cents = {**candidate_of(whole).sketches, "monthly": sketch(np.linspace(2_000, 15_000, 600))}
+    for file in run.folder.glob("out/*.parquet"):
+        table = pq.read_table(file).replace_schema_metadata({FOOTER: packed(cents)})
+        pq.write_table(table, file)
+    for before in (None, before_of(whole)):
+        found = checks(run, before)
+        assert failed(found) == {"ranges"}
+        assert found["ranges"].says.startswith("monthly: 100.00% of rows far above ")
+        assert found["ranges"].says.endswith(" in training")
+        assert "rises by at most 1 %" in found["ranges"].limit
+        assert "ranges" not in failed(checks(run, before, ranges=1.0))
+    assert not failed(checks(run, replace(before_of(whole), sketches=cents)))
+
+
+def test_a_build_without_ranges_is_not_compared(whole: Scored) -> None:
+    """A build that does not say how its features were distributed passes, and that is said."""
+    silent = replace(candidate_of(whole), trained={})
+    limits = whole.definition.publication
+    made = validate(silent, None, limits, whole.definition.reasons, lambda done, of: None)
+    found = {check.name: check for check in made}["ranges"]
+    assert found.passed
+    assert found.says.endswith("not compared")
+
+
+def test_what_is_known_of_the_features_is_taken_from_the_build(whole: Scored) -> None:
+    """Categories with their values by code; a part of the time is the same for every row."""
+    found = candidate_of(whole)
+    assert {name: set(each) for name, each in found.categories.items()} == {
+        "contract": {"month", "one year", "two years"}
+    }
+    assert found.moments == frozenset()
+    source = whole.definition.inputs.source
+    hour, month = source.time.hour(), source.time.month()
+    assert publishing._timed(hour)
+    assert publishing._timed(hour + month * 24)
+    assert not publishing._timed(hour - source.tenure)
+    late = {**found.sketches, "hour": sketch(np.full(600, 3.0))}
+    early = {**found.trained, "hour": sketch(np.full(600, 15.0))}
+    timed = replace(found, sketches=late, trained=early)
+    limits, reasons = whole.definition.publication, whole.definition.reasons
+    for moments, passes in ((frozenset({"hour"}), True), (frozenset(), False)):
+        there = replace(timed, moments=moments)
+        made = validate(there, None, limits, reasons, lambda done, of: None)
+        assert {check.name: check.passed for check in made}["ranges"] is passes
+
+
 def test_parts_that_say_nothing_of_the_features_fail(run: Scored) -> None:
     """Without distributions nobody could tell whether values went missing."""
     file = run.folder / "out" / "part-00000.parquet"
@@ -321,19 +398,20 @@ def test_another_moment_is_seen_in_the_features(whole: Scored) -> None:
     assert pc.sum(pc.not_equal(one.sort_by("key")["score"], two.sort_by("key")["score"])).as_py()
 
 
-KEYS = st.lists(st.tuples(st.text(max_size=4), st.floats(0, 1), st.integers(0, 2)), max_size=30)
+KEYS = st.lists(st.tuples(st.text(max_size=4), st.floats(0, 1), st.integers(0, 2)))
 
 
 @settings(max_examples=12, deadline=None)
-@given(KEYS.filter(bool), KEYS.filter(bool), st.integers(0, 30))
+@given(KEYS.filter(bool), KEYS.filter(bool), st.integers(1, 40), st.integers(0, 30))
 def test_measuring_is_what_a_loop_finds(
     tmp_path_factory: pytest.TempPathFactory,
     rows: list[tuple[str, float, int]],
     others: list[tuple[str, float, int]],
+    times: int,
     cut: int,
 ) -> None:
     """Counts, exact means by segment, and churn: all as plain Python has them."""
-    folder = tmp_path_factory.mktemp("parts")
+    folder, rows = tmp_path_factory.mktemp("parts"), rows * times  # so that some are many
     parts = [written(folder / "a-0", rows[:cut]), written(folder / "a-1", rows[cut:])]
     mine, theirs = {key for key, _, _ in rows}, {key for key, _, _ in others}
     keys = [written(folder / "c", [(key, 0.5, 0) for key in mine])]
@@ -347,12 +425,35 @@ def test_measuring_is_what_a_loop_finds(
     assert found.decisions == tuple(sum(d == n for _, _, d in rows) for n in range(3))
     assert found.mean == pytest.approx(np.mean([score for _, score, _ in rows]), rel=1e-12)
     assert sum(found.histogram) == len(rows)
+    by_segment = {f"s{n}": [score for _, score, d in rows if d == n] for n in range(3)}
+    owns = {segment: own for segment, own in by_segment.items() if len(own) >= SMALL}
+    assert found.segments.keys() == owns.keys()
     for segment, (count, mean) in found.segments.items():
-        own = [score for _, score, decision in rows if f"s{decision}" == segment]
-        assert count == len(own)
-        assert mean == pytest.approx(np.mean(own), rel=1e-12)
+        assert count == len(owns[segment])
+        assert mean == pytest.approx(np.mean(owns[segment]), rel=1e-12)
+    assert found.others == sum(bool(own) for own in by_segment.values()) - len(owns)
     assert (swapped.mean, swapped.segments) == (found.mean, found.segments)
     assert (churn.gone, churn.new) == (len(theirs - mine), len(mine - theirs))
+
+
+def test_the_largest_segments_have_averages(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of those that are large enough, a bounded number; of equally large ones the first by name."""
+    sizes = {"b": SMALL, "a": SMALL, "few": SMALL - 1, "most": SMALL + 1, "one": 1}
+    rows = [(f"{name}{at}", 0.5, 0) for name, size in sizes.items() for at in range(size)]
+    part = written(tmp_path / "part", rows)
+    table = pq.read_table(part)
+    named = [key.rstrip("0123456789") for key, _, _ in rows]
+    pq.write_table(with_column(table, "segment", named), part)
+    found = measuring.measure(database, [part], 3)
+    assert found.segments == {name: (sizes[name], 0.5) for name in ("a", "b", "most")}
+    assert found.others == 2
+    few = measuring._BY_SEGMENT.replace(f"LIMIT {measuring.SEGMENTS}", "LIMIT 2")
+    assert few != measuring._BY_SEGMENT
+    monkeypatch.setattr(measuring, "_BY_SEGMENT", few)
+    found = measuring.measure(database, [part], 3)
+    assert (list(found.segments), found.others) == (["a", "most"], 3)
 
 
 def written(file: Path, rows: list[tuple[str, float, int]]) -> Path:

@@ -1,17 +1,18 @@
 """Files: of this machine or elsewhere, one, a folder of them, or a pattern."""
 
-import os
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 import duckdb
 
+from groundplan.durable import replacing
 from groundplan.engines.places.place import GLOB, quoted, scheme_of, shown
 from groundplan.errors import InputError
 
 _PARQUET: Final = (".parquet", ".pq")
 _CSV: Final = (".csv", ".csv.gz", ".csv.zst", ".tsv", ".tsv.gz")
+_PACKED: Final = {"gz": "gzip", "zst": "zstd"}
 
 
 def local(place: str) -> tuple[str, bool]:
@@ -62,15 +63,8 @@ def write(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
         InputError: the name does not say the kind.
         duckdb.Error, OSError: it could not be written.
     """
-    hidden = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        rows = copied(connection, query, str(hidden), str(path))
-        with hidden.open("rb") as stream:
-            os.fsync(stream.fileno())
-        hidden.replace(path)
-    finally:
-        hidden.unlink(missing_ok=True)
-    return rows
+    with replacing(path) as draft:
+        return copied(connection, query, str(draft), str(path))
 
 
 def copied(connection: duckdb.DuckDBPyConnection, query: str, target: str, named: str) -> int:
@@ -84,7 +78,9 @@ def copied(connection: duckdb.DuckDBPyConnection, query: str, target: str, named
     if ending.endswith(_PARQUET):
         form = "FORMAT parquet"
     elif ending.endswith(_CSV):
-        form = "FORMAT csv, HEADER" + (", DELIM '\\t'" if ".tsv" in ending else "")
+        packed = _PACKED.get(ending.rpartition(".")[2], "none")
+        delimited = ", DELIM '\\t'" if ".tsv" in ending else ""
+        form = f"FORMAT csv, HEADER, COMPRESSION {packed}{delimited}"
     else:
         raise InputError(
             "out", f"{shown(named)}: a file that is written ends with .parquet or .csv"

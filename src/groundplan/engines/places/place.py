@@ -60,6 +60,8 @@ def shown(place: Place) -> str:
 _CSV_ERROR: Final = re.compile(
     r"Invalid Input Error: CSV Error on Line: (?P<line>\d+)\n(?:Original Line:.*\n)?(?P<why>.+)"
 )
+_FILE: Final = re.compile(r"^  file = (.+)$", re.M)
+"""The file of which an error about CSV speaks."""
 
 
 def said(error: BaseException) -> str:
@@ -70,9 +72,19 @@ def said(error: BaseException) -> str:
     if found := _CSV_ERROR.match(text):
         line = found["line"]
         if "not utf-8" in text:
-            return f"line {line} is not UTF-8: `iconv -f LATIN1 -t UTF-8` writes a file that is"
+            written = _encoding(_FILE.search(text))
+            return f"line {line} is not UTF-8: `iconv -f {written} -t UTF-8` writes a file that is"
         return f"line {line}: {found['why']}"
     return _hushed(text.splitlines()[0]) if text else type(error).__name__
+
+
+def _encoding(named: re.Match[str] | None) -> str:
+    """What a file that is not UTF-8 is likely to be, by the mark that UTF-16 begins with."""
+    try:
+        with Path(named[1] if named else "").open("rb") as file:
+            return "UTF-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "LATIN1"
+    except OSError:  # it is not of this machine
+        return "LATIN1"
 
 
 def quoted(text: str) -> str:

@@ -5,13 +5,11 @@ engine runs, and hands each partition to the scoring function of the embedded en
 workers, which write the part files. The run's folder is one that all workers reach.
 """
 
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from secrets import token_hex
 from typing import Any, Final
 
 import numpy as np
@@ -19,9 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import functions as F  # noqa: N812  (as all the world calls them)
 
+from groundplan.durable import replacing
 from groundplan.engines import places
+from groundplan.engines.partitions import Taken, part_name
 from groundplan.engines.places import Place
-from groundplan.engines.spark.dealing import Snapshots, Taken, deal, frame, reads, settle
+from groundplan.engines.spark.dealing import Snapshots, deal, frame, reads, settle
 from groundplan.engines.spark.offline import FILE_ROWS, ROW, Rows, numbered, ship
 from groundplan.engines.spark.session import reached, started
 from groundplan.errors import EngineError
@@ -61,7 +61,7 @@ class SparkBatch:
         self._session = started(url, "batch", settings)
         self._snapshots = snapshots
 
-    def count(self, source: Source, place: Place) -> int:
+    def count(self, place: Place) -> int:
         """How many rows a place has.
 
         Raises:
@@ -126,7 +126,7 @@ class SparkBatch:
         out = folder / "out"
         out.mkdir(exist_ok=True)
         main = folder / "in" / inputs.source.name
-        rows = {n: pq.read_metadata(main / _named(n)).num_rows for n in pending}
+        rows = {n: pq.read_metadata(main / part_name(n)).num_rows for n in pending}
         done, total = 0, sum(rows.values())
         ship(inputs)
         at_once = max(1, self._session.sparkContext.defaultParallelism)
@@ -135,7 +135,7 @@ class SparkBatch:
             self._group(inputs, folder, scoring, group)
             for number in group:
                 if rows[number] == 0:
-                    _nothing(inputs, main / _named(number), out, scoring, number)
+                    _nothing(inputs, main / part_name(number), out, scoring, number)
             done += sum(rows[number] for number in group)
             progress(done, total)
 
@@ -266,25 +266,19 @@ def _pieces(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, pa.RecordB
 def _part(out: Path, scoring: Any, number: int, batches: Iterator[pa.RecordBatch]) -> None:
     """Write the part of one partition, whole or not at all."""
     scored = scoring.partition(number)
-    part = out / _named(number)
-    hidden = part.with_name(f".{part.name}.{token_hex(4)}")
-    writer: Any = None
-    try:
-        for batch in batches:
-            rows = scored.part(batch)
-            writer = writer or pq.ParquetWriter(
-                hidden, rows.schema, compression="zstd", use_dictionary=["decision", "segment"]
-            )
-            writer.write_batch(rows)
-        writer.add_key_value_metadata(scored.metadata())
-        writer.close()
-        with hidden.open("rb") as written:
-            os.fsync(written.fileno())
-        hidden.replace(part)
-    finally:
-        if writer is not None:
-            writer.close()
-        hidden.unlink(missing_ok=True)
+    with replacing(out / part_name(number)) as draft:
+        writer: Any = None
+        try:
+            for batch in batches:
+                rows = scored.part(batch)
+                writer = writer or pq.ParquetWriter(
+                    draft, rows.schema, compression="zstd", use_dictionary=["decision", "segment"]
+                )
+                writer.write_batch(rows)
+            writer.add_key_value_metadata(scored.metadata())
+        finally:
+            if writer is not None:
+                writer.close()
 
 
 def _nothing(inputs: FeatureSet, main: Path, out: Path, scoring: Any, number: int) -> None:
@@ -294,10 +288,6 @@ def _nothing(inputs: FeatureSet, main: Path, out: Path, scoring: Any, number: in
     fields += [pa.field(name, pa.float64()) for name in inputs.names]
     empty = pa.RecordBatch.from_pylist([], pa.schema(fields))
     _part(out, scoring, number, iter([empty]))
-
-
-def _named(number: int) -> str:
-    return f"part-{number:05d}.parquet"
 
 
 def _quiet(done: int, total: int) -> None:

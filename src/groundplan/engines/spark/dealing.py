@@ -17,6 +17,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812  (as all the world calls them)
 
 from groundplan.engines import places
+from groundplan.engines.partitions import DIGITS, Taken, part_name
 from groundplan.engines.places import Place
 from groundplan.engines.spark.session import reached
 from groundplan.errors import EngineError, GroundplanError, InputError
@@ -28,23 +29,8 @@ if TYPE_CHECKING:
 Snapshots: TypeAlias = "Callable[[duckdb.DuckDBPyConnection], Any]"
 """Makes what takes the embedded engine's snapshots in a connection."""
 
-DIGITS: Final = 7
-"""Leading hexadecimal digits of the MD5 of a key's text that place it in a partition."""
-
 _HERE: Final = "groundplan_partition"
 _OTHERS: Final = ("duckdb:", "sqlite:", "postgres:", "postgresql:", "iceberg:", "http:", "https:")
-
-
-class Taken(NamedTuple):
-    """What a snapshot has.
-
-    Args:
-        rows: how many rows.
-        fingerprint: an order-independent digest of them, the same as the embedded engine's.
-    """
-
-    rows: int
-    fingerprint: str
 
 
 class Frame(NamedTuple):
@@ -182,7 +168,7 @@ def _settling(
                     taken = hidden / str(number)
                     rows, digest = take(str(place), taken)
                     (file,) = taken.glob("*.parquet")
-                    file.rename(hidden / f"part-{number:05d}.parquet")
+                    file.rename(hidden / part_name(number))
                     taken.rmdir()
                 except GroundplanError as error:
                     field, digest = getattr(error, "field", ""), str(error)

@@ -21,6 +21,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812  (as all the world calls them)
 from sqlglot import exp
 
+from groundplan.durable import replacing
 from groundplan.engines.spark.session import reached, started
 from groundplan.errors import EngineError, InputError
 from groundplan.features import offline
@@ -102,19 +103,15 @@ class SparkOffline:
 
         Spark writes parts beside it, which are joined in order; so twice its size of disk is used.
         """
-        draft = out.with_name(f".{out.name}.{os.getpid()}")
         parts = out.with_name(f".{out.name}.{os.getpid()}.parts")
         try:
             with self._computed(inputs, source, keep, others) as rows:
                 rows.write.mode("overwrite").parquet(str(parts))
-            count = _joined(inputs, parts, draft)
-            with draft.open("rb") as written:
-                os.fsync(written.fileno())
-            os.replace(draft, out)
+            with replacing(out) as draft:
+                count = _joined(inputs, parts, draft)
         except OSError as error:
             raise EngineError(f"{out} cannot be written: {error}") from None
         finally:
-            draft.unlink(missing_ok=True)
             shutil.rmtree(parts, ignore_errors=True)
         if progress:
             progress(1.0)

@@ -28,6 +28,14 @@ clients = Source(
     labels={"default_next_month": "30d"},
 )
 
+
+def _used(bill: Any) -> Any:
+    """The part of the limit that is owed: nothing where more was paid than billed, so that a larger
+    limit never makes it larger.
+    """
+    return (bill > 0) * bill / clients.LIMIT_BAL
+
+
 # Sex, education, marriage and age are no inputs: they are what the groups below are checked by.
 inputs = features(
     limit=clients.LIMIT_BAL,
@@ -37,12 +45,12 @@ inputs = features(
     behind_4=clients.PAY_4,
     behind_5=clients.PAY_5,
     behind_6=clients.PAY_6,
-    used_1=clients.BILL_AMT1 / clients.LIMIT_BAL,
-    used_2=clients.BILL_AMT2 / clients.LIMIT_BAL,
-    used_3=clients.BILL_AMT3 / clients.LIMIT_BAL,
-    used_4=clients.BILL_AMT4 / clients.LIMIT_BAL,
-    used_5=clients.BILL_AMT5 / clients.LIMIT_BAL,
-    used_6=clients.BILL_AMT6 / clients.LIMIT_BAL,
+    used_1=_used(clients.BILL_AMT1),
+    used_2=_used(clients.BILL_AMT2),
+    used_3=_used(clients.BILL_AMT3),
+    used_4=_used(clients.BILL_AMT4),
+    used_5=_used(clients.BILL_AMT5),
+    used_6=_used(clients.BILL_AMT6),
     paid_1=clients.PAY_AMT1,
     paid_2=clients.PAY_AMT2,
     paid_3=clients.PAY_AMT3,

@@ -4,8 +4,9 @@ Pure functions over bytes, which the stores of all engines share.
 """
 
 from groundplan.features.state.batch import Batch
+from groundplan.features.state.kept import Kept
 from groundplan.features.state.layout import Column, Layout
-from groundplan.features.state.reading import Kept, Lookup, Reader, no_older, unknown
+from groundplan.features.state.reading import Lookup, Reader, no_older, unknown
 from groundplan.features.state.size import HistorySize, state_per_key
 
 __all__ = [

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from groundplan.features.event import Event
-from groundplan.features.expressions import Expression, FieldValue, LabelValue
+from groundplan.features.expressions import Expression
 from groundplan.features.fields import Kind
 from groundplan.features.source import Source
+from groundplan.features.values import FieldValue, LabelValue
 from groundplan.features.windows.measure import MISSING, Measure
 
 Bools: TypeAlias = npt.NDArray[np.bool_]

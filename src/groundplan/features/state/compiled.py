@@ -10,14 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from math import nan
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from groundplan.features.expressions import FieldValue, LabelValue
+from groundplan.features.state.kept import Bytes, Kept
+from groundplan.features.values import FieldValue, LabelValue
 from groundplan.features.windows import Window
 from groundplan.features.windows.measure import Measure
 
 if TYPE_CHECKING:
     from groundplan.features.event import Event
     from groundplan.features.state.layout import Column, Layout
-    from groundplan.features.state.reading import Bytes, Lookup
+    from groundplan.features.state.reading import Lookup
 
 FORMS: Final[Mapping[str, str]] = {
     "count": "float({n})",
@@ -314,8 +315,6 @@ class _Reading:
         )
 
     def _called(self, window: Window, column: "Column", start: str, stop: str) -> str:
-        from groundplan.features.state.reading import Kept
-
         code, number = self._code, self._number
         kept = code.local(
             f"{code.held(Kept)}({code.held(self._layout)}, {code.held(column)}, "

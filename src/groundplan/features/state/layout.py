@@ -24,6 +24,7 @@ import numpy.typing as npt
 from groundplan.features.feature_set import FeatureSet
 from groundplan.features.state.batch import Batch, read
 from groundplan.features.state.compiled import after_code, between_code, raw_code
+from groundplan.features.state.rows import accumulated
 from groundplan.features.windows.measure import Measure
 from groundplan.features.windows.window import EVER
 
@@ -112,8 +113,6 @@ class Layout:
 
     def rows(self, raws: npt.NDArray[np.int64]) -> bytes:
         """The history of an entity from the raw records of its events, in any order."""
-        from groundplan.features.state.rows import accumulated
-
         ordered = raws[np.argsort(raws[:, 0], kind="stable")]
         return accumulated(self, ordered, self.unpack(self.first)).tobytes()
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from sqlglot import exp
 
-from groundplan.features.expressions import Sql
+from groundplan.features.sql import Sql
 from groundplan.features.windows.window import Frame, Need, Reads, Series, Window
 
 

@@ -11,15 +11,9 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from groundplan.features.event import Event
-from groundplan.features.expressions import (
-    Constant,
-    Expression,
-    FieldValue,
-    LabelValue,
-    Missing,
-    Operation,
-)
+from groundplan.features.expressions import Constant, Expression, Missing, Operation
 from groundplan.features.fields import Kind
+from groundplan.features.values import FieldValue, LabelValue
 
 MISSING: Final = -(1 << 63)
 """The code of a missing value in a measure that counts events without one."""

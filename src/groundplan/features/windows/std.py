@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final
 
 from sqlglot import exp
 
-from groundplan.features.expressions import Sql, double
+from groundplan.features.sql import Sql, double
 from groundplan.features.windows.window import Frame, Need, Reads, Series, Window
 
 HALF: Final = 60

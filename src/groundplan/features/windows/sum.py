@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from sqlglot import exp
 
-from groundplan.features.expressions import Sql, double
+from groundplan.features.sql import Sql, double
 from groundplan.features.windows.window import Frame, Need, Reads, Series, Window
 
 

@@ -15,8 +15,9 @@ from typing import Any, Final, Literal, Protocol, TypeAlias
 from sqlglot import exp
 
 from groundplan.errors import DefinitionError
-from groundplan.features.expressions import Evaluator, Expression, Sql, double
+from groundplan.features.expressions import Evaluator, Expression
 from groundplan.features.fields import Kind
+from groundplan.features.sql import Sql, double
 from groundplan.features.windows.measure import Measure
 from groundplan.units import DAY, HOUR, MICROSECOND, MILLISECOND, MINUTE, SECOND, duration
 

@@ -5,6 +5,7 @@ refused: `versions/.refused-NAME` holds what the checks found.
 """
 
 import errno
+import hashlib
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -62,6 +63,28 @@ class Archive:
     def parts(self, name: str) -> list[Path]:
         """The part files of a version, in order."""
         return sorted((self.folder / name).glob("part-*.parquet"))
+
+    def damaged(self, version: Version) -> list[str]:
+        """The part files of a version that its record does not know, lacks or knows otherwise."""
+        found = {part.name: digest(part) for part in self.parts(version.name)}
+        named = found.keys() | version.sha256.keys()
+        return sorted(name for name in named if found.get(name) != version.sha256.get(name))
+
+    def whole(self, version: Version) -> list[Path]:
+        """The part files of a version, each of which is as it was when the version was announced.
+
+        Raises:
+            BuildError: one is missing, or was altered.
+        """
+        if wrong := self.damaged(version):
+            more = f" and {len(wrong) - 3:,} more" if len(wrong) > 3 else ""
+            raise BuildError(
+                f"{self.folder / version.name} is not what was published: "
+                f"{', '.join(wrong[:3])}{more} missing, or without the SHA-256 of the version's "
+                "record; `groundplan score` without --delta publishes anew, `groundplan rollback "
+                "--to VERSION` goes to another version"
+            )
+        return self.parts(version.name)
 
     def sketches(self, name: str) -> dict[str, Sketch]:
         """The distributions of a version's features; empty where none were kept.
@@ -136,6 +159,12 @@ class Archive:
             folder.rename(gone)
             synced(self.folder)
             shutil.rmtree(gone)
+
+
+def digest(file: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def sketches(folder: Path) -> dict[str, Sketch]:

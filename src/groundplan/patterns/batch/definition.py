@@ -1,9 +1,12 @@
 """What the `system.py` of a batch project says."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from groundplan.errors import DefinitionError
 from groundplan.features import FeatureSet
@@ -62,7 +65,8 @@ class Definition:
         publication: `publication`, the limits of the checks, and versions kept.
         data: `data`, labelled rows to train on; None where `--data` names them.
         population: `population`, whom to score; None where `--population` names them.
-        segment: `segment`, a field of the main source by which cold keys are averaged.
+        segment: `segment`, a field of the main source by which cold keys are averaged, where a
+            value of it has at least 30 rows.
         cold: `cold`, the decision for keys that were not scored; None where that of their average
             stands.
         favourable: `favourable`, the decision that people want, whose spread over groups the
@@ -109,7 +113,7 @@ def define(project: Project) -> Definition:
         decisions=project.define("decisions", Bands, SYNOPSIS["decisions"]),
         judge=_judge(project),
         reasons=_find(project, "reasons", Reasons, Reasons()),
-        publication=_find(project, "publication", Publication, Publication()),
+        publication=_publication(project),
         data=_tables(project, "data"),
         population=_tables(project, "population"),
         segment=_find(project, "segment", str, None),
@@ -132,6 +136,19 @@ def _find(project: Project, name: str, kind: Any, default: Any) -> Any:
     if project.find(name) is None:
         return default
     return project.define(name, kind, SYNOPSIS[name])
+
+
+def _publication(project: Project) -> Publication:
+    """The limits; what arrives between two runs is another population each time."""
+    found: Publication = _find(project, "publication", Publication, Publication())
+    if project.answers.freshness.requests == "foreseen":
+        return found
+    usual = Publication()
+    return msgspec.structs.replace(
+        found,
+        rows=math.inf if found.rows == usual.rows else found.rows,
+        keys=1.0 if found.keys == usual.keys else found.keys,
+    )
 
 
 def _judge(project: Project) -> Folds | Split:

@@ -101,7 +101,8 @@ def capacity(
 
 
 def _batch(load: Load, one: Request, costs: Costs) -> list[Need]:
-    return [stores.published(load), offline.run(load, costs)]
+    writes = [stores.writer(load)] if load.answers.system.output == "answer" else []
+    return [stores.published(load), offline.run(load, costs), *writes]
 
 
 def _realtime(load: Load, one: Request, costs: Costs) -> list[Need]:

@@ -1,13 +1,16 @@
 """What there is to carry: requests, keys, things and history, counted from the answers."""
 
+from collections.abc import Callable
 from functools import cached_property
 from math import inf
 
 from groundplan.constraints import Answers
+from groundplan.constraints.cron import longest_gap, shortest_gap
 from groundplan.decision import Decision
 from groundplan.decision.work import BUSY
 from groundplan.plan.capacity import factors
 from groundplan.plan.capacity.band import Band, each, known
+from groundplan.units import duration
 
 DAY = 86_400.0  # seconds
 _MICRO = 1e6  # microseconds in a second
@@ -76,7 +79,7 @@ class Load:
         answers = self.answers
         if self.listed:
             return known(answers.candidates.catalog or 1, "keys")
-        asked = self.mean.times(self.interval if self.arriving else factors.ASKED)
+        asked = self.mean.times(self.pause if self.arriving else factors.ASKED)
         return each("keys", lambda count: max(1.0, count), asked)
 
     @property
@@ -92,8 +95,23 @@ class Load:
 
     @property
     def interval(self) -> float:
-        """Seconds between two scheduled runs; a day where nothing is scheduled."""
-        return 3_600.0 * int(self.chosen("schedule").removesuffix("h") or 24)
+        """Seconds between two scheduled runs at least: what one of them is made in.
+
+        As the project's own schedule says, else as is decided; a day where nothing is scheduled.
+        """
+        return self._between(shortest_gap)
+
+    @property
+    def pause(self) -> float:
+        """Seconds between two scheduled runs at most: what one of them may have to make up for."""
+        return self._between(longest_gap)
+
+    def _between(self, gap: Callable[[str], int]) -> float:
+        decided = self.chosen("schedule")
+        if not decided:
+            return DAY
+        stated = self.answers.schedule.score
+        return (duration(decided) if stated is None else gap(stated)) / _MICRO
 
     @cached_property
     def remembered(self) -> Band:

@@ -2,14 +2,15 @@
 
 from groundplan.constraints import Answers
 from groundplan.decision import Costs
+from groundplan.decision import run as planned
 from groundplan.decision.work import SHOWN
 from groundplan.plan.capacity import factors
 from groundplan.plan.capacity.band import Band, each, known
 from groundplan.plan.capacity.load import DAY, Load, later
 from groundplan.plan.capacity.need import Need
-from groundplan.units import show_count, show_duration, show_rate, show_size
+from groundplan.units import show_about, show_count, show_duration, show_rate, show_size
 
-WITHIN = 0.25
+WITHIN = planned.WITHIN[0] / planned.WITHIN[1]
 """The share of a schedule's interval that a run may take, so that it can be repeated in time."""
 
 TRAINED = 4 * 3_600.0
@@ -23,7 +24,8 @@ def log(load: Load) -> Need:
     row = factors.LOGGED_TEXT if text else factors.LOGGED.times(float(shown))
     kept = later(factors.KEPT, load.delay)
     size = load.mean.times(kept).times(DAY).times(row, "bytes")
-    waits = f", the {load.delay:,.4g} days until a label is known included" if load.delay else ""
+    delay = load.answers.labels.delay
+    waits = f", the {show_duration(delay)} until a label is known included" if delay else ""
     return Need(
         "log",
         {"storage": size},
@@ -58,7 +60,8 @@ def training(load: Load) -> Need | None:
         if load.history.typical > load.trainable:
             what += f", of which {_count(load.trainable)} {fitting(load)}: the rest is sampled"
     if load.delay:
-        what += f"; stored are {load.delay:,.4g} days more, whose labels are not known yet"
+        young = show_duration(load.answers.labels.delay or 0)
+        what += f"; the history that is stored is {young} longer, with labels not known yet"
     return Need("training", bands, what)
 
 
@@ -156,9 +159,14 @@ def run(load: Load, costs: Costs) -> Need:
         "run",
         {"cores": cores, "memory": memory},
         f"{keys_because(load)}, {_short(one.typical)} of a core each, "
-        f"within a quarter of the {load.chosen('schedule')} between two runs, so that a run that "
+        f"within a quarter of the {between(load)} between two runs, so that a run that "
         "failed can be repeated",
     )
+
+
+def between(load: Load) -> str:
+    """The time between two runs, the shortest where the project's own schedule has several."""
+    return show_duration(round(load.interval * 1e6))
 
 
 def running(load: Load, costs: Costs) -> Band:
@@ -172,20 +180,27 @@ def keys_because(load: Load) -> str:
     if load.listed:
         return f"{show_count(int(load.keys.typical))} keys"
     if load.arriving:
+        pause = show_duration(round(load.pause * 1e6))
         return (
             f"{_count(load.keys.typical)} keys ({_count(load.keys.low)} to "
-            f"{_count(load.keys.high)}: what arrives in the {load.chosen('schedule')} between two "
+            f"{_count(load.keys.high)}: what arrives in the {pause} between two "
             f"runs, {_range(factors.MEAN, 100, '%')} of "
             f"{show_rate(load.answers.latency.throughput)} on average)"
         )
+    would = ""
+    if load.decision.pattern == "batch" and load.answers.system.output == "score":
+        would = " (candidates.catalog would)"
+    elif load.answers.candidates.catalog is not None:
+        would = " (candidates.catalog counts what is chosen among)"
     return (
         f"{_count(load.keys.typical)} keys ({_count(load.keys.low)} to {_count(load.keys.high)}: "
-        "no answer counts them, so as many as are asked for in an hour, ten minutes to a day)"
+        f"no answer counts them{would}, so as many as are asked for in an hour, ten minutes to a "
+        "day)"
     )
 
 
 def _short(us: float) -> str:
-    return show_duration(float(f"{us:.3g}"))
+    return show_about(us)
 
 
 def long(us: float) -> str:

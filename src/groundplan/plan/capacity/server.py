@@ -11,7 +11,7 @@ from groundplan.plan.capacity.load import SHARE, Load
 from groundplan.plan.capacity.need import Need
 from groundplan.plan.capacity.request import Request
 from groundplan.plan.queueing import Service, fill, quantile
-from groundplan.units import show_duration, show_rate
+from groundplan.units import show_about, show_duration, show_rate
 
 LEAST: Final = 0.1
 """Below so busy a process it is the work itself that breaks the p99: more of them mend nothing."""
@@ -139,9 +139,14 @@ def _because(load: Load, request: Request) -> str:
         f"a request takes {_short(rows)} by the cost table and {_short(own.typical)} "
         f"({_short(own.low)} to {_short(own.high)}) in a running server; at "
         f"{show_rate(load.answers.latency.throughput)} that keeps "
-        f"{figure(load.peak * own.typical / 1e6)} cores busy, and a core is planned to be "
+        f"{_busy(load.peak * own.typical / 1e6)} busy, and a core is planned to be "
         f"{share or LEAST:.0%} busy at most{why}; one more where a process may fail"
     )
+
+
+def _busy(cores: float) -> str:
+    """Cores that are kept busy, in words."""
+    return f"{figure(cores)} cores" if cores >= 0.01 else "hardly any of a core"
 
 
 def figure(number: float) -> str:
@@ -151,4 +156,4 @@ def figure(number: float) -> str:
 
 def _short(us: float) -> str:
     """A duration in three digits."""
-    return show_duration(float(f"{us:.3g}"))
+    return show_about(us)

@@ -11,7 +11,7 @@ from groundplan.plan.capacity.need import Need
 from groundplan.plan.capacity.request import Request
 from groundplan.plan.capacity.server import Server
 from groundplan.plan.capacity.shortage import Shortage, failing
-from groundplan.units import show_duration, show_rate, show_size
+from groundplan.units import show_about, show_duration, show_rate, show_size
 
 
 def shortages(
@@ -116,8 +116,18 @@ def _narrow(load: Load, needs: list[Need]) -> Shortage | None:
         f"{_by(estimate)}{_size(need)} of memory are needed, most of it for the "
         f"{most.replace('_', ' ')}, and {show_size(load.room)} are stated",
         f"policy.memory = {_enough(need / hosts, show_size)}"
-        + (" on each host" if hosts > 1 else ""),
+        + (" on each host" if hosts > 1 else "")
+        + _elsewhere(load, needs, estimate),
     )
+
+
+def _elsewhere(load: Load, needs: list[Need], estimate: str) -> str:
+    """The other way out, where all but the training fits: what serves need not be what trains."""
+    rest = getattr(least_memory(n for n in needs if n.component != "training"), estimate)
+    trains = any(need.component == "training" for need in needs)
+    if not trains or load.room is None or rest > load.room:
+        return ""
+    return f", or a training on another machine: the rest needs {_size(rest)}"
 
 
 def least_memory(needs: Iterable[Need]) -> Band:
@@ -144,7 +154,7 @@ def _by(estimate: str) -> str:
 
 
 def _short(us: float) -> str:
-    return show_duration(float(f"{us:.3g}"))
+    return show_about(us)
 
 
 def _enough(amount: float, show: Callable[[float], str]) -> str:

@@ -112,16 +112,43 @@ def generator(load: Load, request: Request, costs: Costs) -> Need:
         )
     one = tokens_us(costs, parameters, question(load))
     cores = one.times(load.peak / SHARE / 1e6, "cores").whole("cores")
-    weights = parameters / 2  # bytes: four bits each
-    size = Band(weights, 1.2 * weights, 2 * weights, "bytes")
     copies = cores.times(1 / 8).whole("replicas")
     return Need(
         "generator",
-        {"cores": cores, "memory": copies.times(size, "bytes"), "replicas": copies},
+        {
+            "cores": cores,
+            "memory": copies.times(_weights(parameters), "bytes"),
+            "replicas": copies,
+        },
         f"{show_count(int(parameters))} parameters at 4 bits, {peak}: the cost table's tokens, "
         "scaled by size, on cores alone; a copy for every 8 cores; an accelerator does the work of "
         "hundreds of cores, and none was measured",
     )
+
+
+def writer(load: Load) -> Need:
+    """The language model of a scheduled run, whose cores are the run's."""
+    parameters = factors.PARAMETERS.get(load.chosen("generator"))
+    if parameters is None:
+        tokens = factors.TOKENS.plus(factors.QUESTION).times(load.keys)
+        every = load.pause if load.arriving else load.interval
+        return Need(
+            "generator",
+            {"tokens": tokens.times(1 / every, "tokens/s")},
+            f"{keys_because(load)}, {factors.TOKENS.low:.0f} to {factors.TOKENS.high:.0f} tokens "
+            "an answer beside its question; it runs elsewhere, so no cores are counted",
+        )
+    return Need(
+        "generator",
+        {"memory": _weights(parameters)},
+        f"{show_count(int(parameters))} parameters at 4 bits, which all cores of the run share",
+    )
+
+
+def _weights(parameters: float) -> Band:
+    """Bytes of a model at four bits a parameter, with its contexts."""
+    size = parameters / 2
+    return Band(size, 1.2 * size, 2 * size, "bytes")
 
 
 def sum_of(needs: list[Need]) -> dict[str, Band]:

@@ -57,7 +57,8 @@ def failures(
             if not _fills(mode, decision):
                 continue
             at = len(stages) + roles.index(mode.component)
-        found.append((at, _failure(mode, stage, built)))
+        twice = stage is not None and len([s for s in stages if s.name == stage.name]) > 1
+        found.append((at, _failure(mode, stage, built, twice)))
     return tuple(failure for _, failure in sorted(found, key=lambda one: one[0]))
 
 
@@ -81,7 +82,8 @@ def _fills(mode: Mode, decision: Decision) -> bool:
     return component.choice in mode.options if mode.options else component.choice != "none"
 
 
-def _failure(mode: Mode, stage: Stage | None, built: bool) -> Failure:
+def _failure(mode: Mode, stage: Stage | None, built: bool, twice: bool) -> Failure:
+    """A mode as it stands in a plan; `twice` where both sides have a stage of its name."""
     seen, fallback = mode.seen, mode.fallback
     if stage is not None:
         seen = stage.breaks if seen is None else seen
@@ -95,4 +97,5 @@ def _failure(mode: Mode, stage: Stage | None, built: bool) -> Failure:
         fallback=fallback or "",
         running=built and mode.running,
         main=mode.main,
+        offline=twice and stage is not None and stage.side == "offline",
     )

@@ -4,9 +4,10 @@ from typing import Final
 
 from groundplan.constraints import Answers
 from groundplan.decision import Decision
-from groundplan.plan.batch import COLD
+from groundplan.plan.batch import COLD, queued
 from groundplan.plan.failures.failure import Mode, ends, metric
-from groundplan.plan.failures.learned import loop, several
+from groundplan.plan.failures.generated import TUNED
+from groundplan.plan.failures.learned import loop, several, train
 from groundplan.plan.failures.requests import requests
 from groundplan.plan.failures.reviewed import reviewed
 from groundplan.units import show_duration
@@ -22,6 +23,7 @@ def batch(answers: Answers, decision: Decision) -> list[Mode]:
     age = show_duration(answers.freshness.predictions)
     cold = _COLD[answers.system.output]
     return [
+        train(ranked=answers.system.output == "ranking", labelled=answers.labels.kind != "none"),
         *_runs(age),
         *(_answers() if answers.system.output == "answer" else _scores(answers, cold)),
         *_publication(),
@@ -47,6 +49,12 @@ def _runs(age: str) -> list[Mode]:
             "a source lost rows or a column, or was not there in time",
             f"{ends('score', 2, 'nulls')}, or check `coverage`",
             f"mend the source, then {_AFTER}",
+        ),
+        Mode(
+            "features",
+            "a source came in another unit, or a join or a rate went wrong",
+            ends("score", 2, "ranges"),
+            f"the check names the feature and how far it strayed: mend its source, then {_AFTER}",
         ),
         Mode(
             "retrieve",
@@ -91,13 +99,7 @@ def _scores(answers: Answers, cold: str) -> list[Mode]:
             ends("score", 2, "drift"),
             f"the check names what moved most: mend it, or {_AFTER}",
         ),
-        Mode(
-            "score",
-            "the population lost keys or got many at once",
-            f"{ends('score', 2, 'churn')}, or check `rows`",
-            f"compare the list with its source, then {_AFTER}",
-            seen=cold,
-        ),
+        _few(cold) if queued(answers) else _lost(cold),
         Mode(
             "explain",
             "a score has no reason, or one that is not its own",
@@ -107,7 +109,7 @@ def _scores(answers: Answers, cold: str) -> list[Mode]:
         Mode(
             "validate",
             "a run's rows are not what its raw data make of them",
-            f"{ends('score', 2, 'sample')}, or check `range` or `keys`",
+            f"{ends('score', 2, 'sample')}, or check `scores` or `keys`",
             "`groundplan score --fresh`; if it stays, the data changed under the run",
             seen="nothing: the version is not announced",
             offline=True,
@@ -126,9 +128,33 @@ def _scores(answers: Answers, cold: str) -> list[Mode]:
     ]
 
 
+def _lost(cold: str) -> Mode:
+    """How a population fails that is much the same in each run."""
+    return Mode(
+        "score",
+        "the population lost keys or got many at once",
+        f"{ends('score', 2, 'churn')}, or check `rows`",
+        f"compare the list with its source, then {_AFTER}",
+        seen=cold,
+    )
+
+
+def _few(cold: str) -> Mode:
+    """How what has arrived since the last run fails: it is another population each time."""
+    return Mode(
+        "score",
+        "the list of what has arrived leaves requests out",
+        f"{metric('lookups_total', 'outcome')}: the share that is not `scored`, after a run as "
+        "before it",
+        "let the list reach back a little further than the last run; then `groundplan score`",
+        seen=cold,
+    )
+
+
 def _answers() -> list[Mode]:
     """How a run's texts go wrong."""
     return [
+        TUNED,
         Mode(
             "score",
             "another version of the model, or another prompt, writes otherwise",
@@ -203,9 +229,16 @@ def _lookup(answers: Answers, cold: str) -> list[Mode]:
     return [
         Mode(
             "lookup",
-            "a key that nobody foresaw is asked for",
+            "a key is asked for before a run has scored it"
+            if queued(answers)
+            else "a key that nobody foresaw is asked for",
             f"{metric('lookups_total', 'outcome')}: the share that is not `scored`",
-            "the cold-key fallback answers, and says so; publish more often, or widen the list",
+            "the cold-key fallback answers, and says so; "
+            + (
+                "ask again after the next run"
+                if queued(answers)
+                else "publish more often, or widen the list"
+            ),
             seen=cold,
             fallback="segment average, else overall average; live score where the request brings "
             "a whole row and no feature reads a history"
@@ -320,7 +353,7 @@ def _roles(age: str, cold: str, instead: str) -> list[Mode]:
             f"{metric('scores_inputs_changed_ratio')}: the share of keys whose inputs differ from "
             "one run to the next",
             "tighten freshness.features in the answers and decide again",
-            seen="answers about the day before",
+            seen=f"answers about things as they stood up to {age} before",
             fallback="",
         ),
         Mode(

@@ -18,6 +18,7 @@ class Failure(Struct, frozen=True):
         running: whether signal and fallback exist in what this version builds; else they are
             what to build.
         main: whether it comes with this very architecture, and so is among the plan's risks.
+        offline: whether it is the offline stage, where both sides have one of that name.
     """
 
     component: str
@@ -28,6 +29,12 @@ class Failure(Struct, frozen=True):
     fallback: str
     running: bool
     main: bool = False
+    offline: bool = False
+
+    @property
+    def named(self) -> str:
+        """The component in words: `validate (offline)` where `validate` would be either of two."""
+        return self.component.replace("_", " ") + (" (offline)" if self.offline else "")
 
 
 class Mode(NamedTuple):

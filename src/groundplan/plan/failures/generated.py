@@ -1,15 +1,29 @@
 """How one generated answer fails, which rests on no retrieval."""
 
+from typing import Final
+
 from groundplan.constraints import Answers
 from groundplan.plan.failures.failure import Mode
 from groundplan.plan.failures.requests import requests
 from groundplan.plan.failures.reviewed import reviewed
+
+TUNED: Final = Mode(
+    "tune",
+    "the model was tuned on documents that have been withdrawn since",
+    "fixed questions about what was withdrawn, asked of every version",
+    "a list of what is withdrawn; tune anew from the untuned weights, never on top of a tuning",
+    seen="answers out of what should not be known any more",
+    running=False,
+    main=True,
+)
+"""How a language model that is tuned on a corpus goes wrong."""
 
 
 def generated(answers: Answers) -> list[Mode]:
     """The failures of a language model that answers by itself."""
     first = "time to the first token" if answers.latency.streamed else "time to the answer"
     return [
+        TUNED,
         Mode(
             "evaluate",
             "the fixed questions are not those that people ask",

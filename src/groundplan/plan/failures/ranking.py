@@ -3,6 +3,7 @@
 from groundplan.constraints import Answers
 from groundplan.decision import Decision
 from groundplan.plan.failures.failure import Mode
+from groundplan.plan.failures.learned import CHOICES, loop
 from groundplan.plan.failures.requests import requests
 from groundplan.units import show_duration
 
@@ -11,10 +12,17 @@ def ranking(answers: Answers, decision: Decision) -> list[Mode]:
     """The failures of index, retrieval, ranker, and of the loop through what is shown."""
     fresh = show_duration(answers.freshness.features)
     computed = decision.components["features"].choice in {"nightly", "hourly"}
-    return [*_offline(), *requests("/rank"), *_online(fresh, computed), *_roles()]
+    judged = answers.labels.kind == "sparse"
+    return [
+        *_offline(judged=judged),
+        *requests("/rank"),
+        *_online(fresh, computed),
+        *_roles(),
+        loop(decision) or CHOICES,
+    ]
 
 
-def _offline() -> list[Mode]:
+def _offline(*, judged: bool) -> list[Mode]:
     return [
         Mode(
             "features",
@@ -45,6 +53,20 @@ def _offline() -> list[Mode]:
             main=True,
         ),
         Mode(
+            "train_towers",
+            "the towers learn what is popular rather than who takes what",
+            "recall of later interactions on things that few have taken",
+            "draw what was not taken as often as it is shown",
+            seen="the same popular things for everybody",
+        ),
+        Mode(
+            "train_ranker",
+            "the few requests that were judged are not those that people make",
+            "NDCG on judgements of another sample, with intervals",
+            "draw the sample at random from the log, and draw it anew",
+        )
+        if judged
+        else Mode(
             "train_ranker",
             "the ranker learns where things stood, rather than which were wanted",
             "NDCG on a share of requests in random order",
@@ -179,14 +201,5 @@ def _roles() -> list[Mode]:
             "judge by an experiment before it is promoted",
             seen="a better figure, the same page",
             fallback="",
-        ),
-        Mode(
-            "loop",
-            "the system learns from its own choices",
-            "share of the catalog that is shown shrinks",
-            "log what was shown and where, keep some exploration",
-            seen="ever fewer things",
-            fallback="",
-            main=True,
         ),
     ]

@@ -3,7 +3,7 @@
 from groundplan.constraints import Answers
 from groundplan.decision import Decision
 from groundplan.plan.failures.failure import Mode, ends, metric
-from groundplan.plan.failures.learned import loop, several
+from groundplan.plan.failures.learned import loop, several, train
 from groundplan.plan.failures.matching import matching
 from groundplan.plan.failures.requests import UNRECORDED, requests
 from groundplan.plan.learner import LEARNERS
@@ -26,7 +26,7 @@ def realtime(answers: Answers, decision: Decision) -> list[Mode]:
         *(_stream(fresh) if streamed else []),
         *((*_request(answers), *_model(answers)) if learned else ()),
         *_roles(),
-        loop(decision) or _loop(),
+        _loop(decision),
     ]
 
 
@@ -40,22 +40,7 @@ def _build(answers: Answers) -> list[Mode]:
             ends("build", 1),
             "the message names what is missing: mend the history, and build again",
         ),
-        Mode(
-            "train",
-            "the new model is no better than popularity"
-            if ranked
-            else "the new model is no better than the base rate",
-            ends("build", 2),
-            "more history, or other features; the report says where it loses",
-        )
-        if labelled
-        else Mode(
-            "train",
-            "what is looked for is in the history too often to be unusual",
-            "the share of a judged sample of the highest scores that was worth a look",
-            "leave out of the history what is known to be wrong; collect labels from the sample",
-            running=False,
-        ),
+        train(ranked=ranked, labelled=labelled),
         Mode(
             "thresholds",
             "events are of another mix than those on which the tiers were set",
@@ -227,7 +212,8 @@ def _model(answers: Answers) -> list[Mode]:
         Mode(
             "metric",
             "the figure rises, and those who act on the scores gain nothing",
-            "what each tier cost, once labels are known"
+            "`groundplan dataset` writes each decision beside its label: what each tier caught, "
+            "and at what cost"
             if known
             else "what people found who looked at each tier",
             "choose the tiers by costs rather than by rates"
@@ -235,13 +221,14 @@ def _model(answers: Answers) -> list[Mode]:
             else "choose the tiers by what a look costs, and what it finds",
             seen="a better report, the same queue",
             fallback="",
-            running=False,
+            running=known,
         ),
     ]
 
 
-def _loop() -> Mode:
-    return Mode(
+def _loop(decision: Decision) -> Mode:
+    judged = "`groundplan dataset` writes each label beside its score: none among the low ones"
+    return loop(decision, judged=judged) or Mode(
         "loop",
         "labels arrive late, or only for what was acted on in one way",
         "`groundplan dataset` prints how many answers still wait for their label",

@@ -30,6 +30,16 @@ class Growth(Struct, frozen=True):
     changes: tuple[tuple[str, str, str], ...]
     capacity: Capacity | None
 
+    @property
+    def idle(self) -> str:
+        """Why more things or history wear nothing out; empty where they do, or nothing says."""
+        if len(self.factors) > 1 or any(limit.factor is not None for limit in self.limits):
+            return ""
+        still = (
+            one for one in self.limits if one.axis != "traffic" and one.replaced_by == "nothing"
+        )
+        return "; ".join(limit.because for limit in still)
+
 
 def growth(
     answers: Answers,

@@ -13,13 +13,15 @@ from groundplan.decision import Costs
 from groundplan.decision.work import MACHINE
 from groundplan.plan.budget import HEADROOM
 from groundplan.plan.capacity import factors, offline, stores
+from groundplan.plan.capacity.load import SHARE
 from groundplan.plan.capacity.request import Request
 from groundplan.plan.capacity.server import demand, planned
 from groundplan.plan.capacity.stated import least_memory
 from groundplan.plan.growth.ladder import beyond_cores, beyond_memory, elsewhere
 from groundplan.plan.growth.limit import Axis, Limit
 from groundplan.plan.growth.stretch import Stretch, stretches
-from groundplan.units import show_count, show_duration, show_rate, show_size
+from groundplan.plan.sketch import MANY
+from groundplan.units import show_about, show_count, show_duration, show_rate, show_size
 
 WRITES: Final = 50_000.0
 """Events per second that the embedded store records: it has one writer. Measured: 52,000 to 61,000
@@ -83,6 +85,14 @@ def _server(stretch: Stretch) -> Iterator[Limit]:
             f"and no number of processes then holds the p99 of {promised}",
             "a longer latency.p99, or a request that does less",
         )
+    elif spread and stretch.now.chosen("store") == "embedded":
+        yield stretch.limit(
+            "server",
+            stretch.start * have / demand(stretch.now, one),
+            f"{_count(demand(stretch.now, one))} processes are planned {stretch.here}, more than "
+            f"fit {whose}, and the store is a file that other machines do not see",
+            beyond_cores(stretch.answers, "several hosts, with a store that all share"),
+        )
     elif spread:
         yield stretch.limit(
             "server",
@@ -131,7 +141,7 @@ def _writes(stretch: Stretch) -> Iterator[Limit]:
         return
     if load.chosen("store") == "shared":
         most, what = COMMANDS, "one Redis or Valkey runs commands on one core"
-        instead = "a cluster of Redis or Valkey, each key on one of its servers"
+        instead = MANY
     else:
         most, what = WRITES, "the embedded store has one writer"
         instead = "Redis or Valkey, the same state"
@@ -162,18 +172,25 @@ def _generator(stretch: Stretch) -> Iterator[Limit]:
         return
     need = now["cores"].typical
     have, whose = _cores(stretch)
-    spread = load.cores is None and need > have
     yield stretch.limit(
         "generator",
-        None if spread else stretch.start * have / need,
+        stretch.start * have / need,
         f"{_count(need)} cores write the answers to {show_rate(load.answers.latency.throughput)}, "
-        + (f"more than {whose} already" if spread else f"and there are {whose}"),
+        + (f"more than {whose}" if need > have else f"and there are {whose}"),
         elsewhere(stretch.answers),
     )
 
 
 def _things(stretch: Stretch) -> Iterator[Limit]:
     """Whatever searches or scores more things."""
+    if stretch.decision.pattern == "batch" and not stretch.now.listed:
+        yield stretch.limit(
+            "keys",
+            None,
+            offline.keys_because(stretch.now) + ": they grow with the traffic, not with a corpus",
+            "nothing",
+        )
+        return
     if stretch.now.stated is None and stretch.decision.pattern != "rag":
         yield stretch.limit(
             "candidates",
@@ -228,12 +245,13 @@ def _memory(stretch: Stretch) -> Iterator[Limit]:
         if then <= 1.01 * now:
             continue
         most, whose = _room(stretch, now)
+        shared = load.chosen("store") == "shared" and component != "index"
         yield stretch.limit(
             component,
             stretch.crossing(now, then, most),
             f"{_size(now)} of it should stay in memory {stretch.here} and {_size(then)} "
             f"{stretch.there}, and {whose}",
-            beyond_memory(stretch.answers, instead),
+            beyond_memory(stretch.answers, MANY if shared else instead),
         )
 
 
@@ -269,20 +287,25 @@ def _run(stretch: Stretch) -> Iterator[Limit]:
     if stretch.decision.pattern != "batch":
         return
     window = offline.WITHIN * stretch.now.interval
-    now, then = (
-        offline.running(load, stretch.costs).typical * window
-        for load in (stretch.now, stretch.then)
-    )
+    one = (
+        stretch.request(stretch.start).own.typical / 1e6
+    )  # a lookup, which traffic leaves as it is
+    loads = stretch.now, stretch.then
+    now, then = (offline.running(load, stretch.costs).typical * window for load in loads)
+    busy, later = (load.peak * one * window for load in loads)
     have, whose = _cores(stretch)
-    at = stretch.crossing(now, then, have * window)
+    at = stretch.crossing(now + busy, then + later, SHARE * have * window)
     if at is not None:
+        written = stretch.now.chosen("generator") in factors.PARAMETERS
         yield stretch.limit(
             "run",
             at,
             f"a run takes {_seconds(now)} of cores' time {stretch.here} and {_seconds(then)} "
-            f"{stretch.there}; {whose} may spend a quarter of the "
-            f"{stretch.now.chosen('schedule')} between two",
-            beyond_cores(stretch.answers, "Spark, the same statement and the same model"),
+            f"{stretch.there}; {whose} may be filled to {SHARE:.0%}, lookups included, for a "
+            f"quarter of the {offline.between(stretch.now)} between two",
+            elsewhere(stretch.answers)
+            if written
+            else beyond_cores(stretch.answers, "Spark, the same statement and the same model"),
         )
 
 
@@ -330,7 +353,7 @@ def _rate(number: float) -> str:
 
 
 def _short(us: float) -> str:
-    return show_duration(float(f"{us:.3g}"))
+    return show_about(us)
 
 
 def _seconds(amount: float) -> str:

@@ -23,9 +23,11 @@ def cadence(text: str) -> int | None:
     return duration(match[1]) if match else None
 
 
-def calendar(dossier: Dossier, plan: Plan) -> Html:
-    """The year that begins with the first build, for a wide page and for a phone."""
+def calendar(dossier: Dossier, plan: Plan) -> Html | None:
+    """The year that begins with the first build; none where no date in it is known."""
     rows = _rows(dossier, plan)
+    if not any(period for _, _, period, _ in rows):  # twelve months without a mark
+        return None
     return join(_strip(plan, rows, WIDE, "wide"), _strip(plan, rows, TALL, "tall"))
 
 

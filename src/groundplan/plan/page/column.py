@@ -4,9 +4,10 @@ from groundplan.plan.page import stores
 from groundplan.plan.page.lane import budget, ill_fits, note, promise
 from groundplan.plan.page.lettering import lines
 from groundplan.plan.page.markup import Html, tag
-from groundplan.plan.page.shape import LINE, TALL, TEXT, Box, brief, rect, said, text
+from groundplan.plan.page.shape import LINE, TALL, TEXT, Box, rect, said, text
 from groundplan.plan.page.stores import Place, Store
 from groundplan.plan.stage import Plan, Stage
+from groundplan.units import show_about
 
 
 def column(plan: Plan, parts: list[Html]) -> float:
@@ -80,6 +81,6 @@ def _card(plan: Plan, stage: Stage, found: list[Store], y: float) -> tuple[Box, 
     if live:
         bar = Box(24, y + box.h - 11, TALL - 48, 4)
         _, *shapes = budget(plan, stage, bar, ill)
-        parts.append(text(brief(stage.budget), TALL - 24, y + 19, "budget" + ill, "end"))
+        parts.append(text(show_about(stage.budget), TALL - 24, y + 19, "budget" + ill, "end"))
         parts += shapes
     return box, tag("g", *parts)

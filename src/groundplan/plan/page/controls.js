@@ -145,7 +145,7 @@ const pattern = (spans, value) => spans.find((span) => span.least <= value && va
 function label(key, scale, marks, spans, room) {
   const ends = [-10, -10];
   marks.replaceChildren(...spans.slice(1).map((span, i) => {
-    const said = text(key, span.least);
+    const said = text(key, span.least).replaceAll("_", ",");
     const at = scale.place(span.least);
     const wide = brief(key, span.least).length * 7.2 + 12;
     const left = Math.min(room - wide, Math.max(0, at * room - wide / 2));
@@ -167,10 +167,10 @@ function label(key, scale, marks, spans, room) {
 
 // At most nine characters of an exact value.
 function brief(key, value) {
-  const exact = text(key, value);
+  const exact = text(key, value).replaceAll("_", ",");
   if (exact.length <= 9 && !/[0-9]{6}/.test(exact)) return exact;
-  const match = /^([0-9._]+)(.*)$/.exec(exact);
-  const number = Number(match[1].replaceAll("_", ""));
+  const match = /^([0-9.,]+)(.*)$/.exec(exact);
+  const number = Number(match[1].replaceAll(",", ""));
   const sizes = match[2] === "us" ? [[6e7, 6e7, "m"], [1e6, 1e6, "s"], [1e3, 1e3, "ms"]] : [[1e9, 1e9, "G"], [1e6, 1e6, "M"], [1e4, 1e3, "k"]];
   const [, size, sign] = sizes.find(([least]) => number >= least) ?? [0, 1, match[2] === "us" ? "us" : ""];
   const rounded = Number((number / size).toPrecision(4));

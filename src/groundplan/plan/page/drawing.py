@@ -12,7 +12,7 @@ from groundplan.plan.page.markup import Html, join, tag
 from groundplan.plan.page.shape import TALL, WIDE, said
 from groundplan.plan.page.shelf import links_of, shelf, wires
 from groundplan.plan.stage import Plan
-from groundplan.units import show_duration
+from groundplan.units import show_about
 
 
 def drawing(plan: Plan) -> Html:
@@ -22,7 +22,7 @@ def drawing(plan: Plan) -> Html:
 
 def _title(plan: Plan) -> tuple[Html, Html]:
     before = ", ".join(said(s.name) for s in plan.offline) or "nothing"
-    during = ", ".join(f"{said(s.name)} {show_duration(s.budget)}" for s in plan.online)
+    during = ", ".join(f"{said(s.name)} {show_about(s.budget)}" for s in plan.online)
     kept = ", ".join(store.name for store in stores.stores(plan))
     return (
         tag("title", f"The architecture of {plan.name}: {plan.pattern}"),

@@ -6,10 +6,10 @@ from typing import Final
 from groundplan.plan.page import stores
 from groundplan.plan.page.lettering import lines, width
 from groundplan.plan.page.markup import Html, tag
-from groundplan.plan.page.shape import LINE, NAME, PAD, TEXT, WIDE, Box, brief, rect, said, text
+from groundplan.plan.page.shape import LINE, NAME, PAD, TEXT, WIDE, Box, rect, said, text
 from groundplan.plan.page.stores import Place
 from groundplan.plan.stage import Plan, Stage
-from groundplan.units import show_duration, show_rate
+from groundplan.units import show_about, show_duration, show_rate
 
 _GAP: Final = 18
 _PILL: Final = 96
@@ -128,7 +128,7 @@ def budget(plan: Plan, stage: Stage, bar: Box, ill: str) -> list[Html]:
     """A stage's budget: the figure, and its part of the promise as a bar."""
     share = min(1.0, stage.budget / plan.p99)
     return [
-        text(brief(stage.budget), bar.x, bar.y - 7, "budget" + ill),
+        text(show_about(stage.budget), bar.x, bar.y - 7, "budget" + ill),
         rect(bar, "groove", 2),
         rect(bar._replace(w=max(2.0, bar.w * share)), "filled" + ill, 2),
     ]

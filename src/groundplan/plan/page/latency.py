@@ -1,9 +1,10 @@
 """The latency budget as one bar: each stage's part of the p99, and the headroom."""
 
+from groundplan.plan.budget import RESERVED
 from groundplan.plan.page.markup import Html, join, table, tag
-from groundplan.plan.page.shape import brief, said
+from groundplan.plan.page.shape import said
 from groundplan.plan.stage import Plan, Stage
-from groundplan.units import show_duration
+from groundplan.units import show_about, show_duration, show_enough
 
 
 def latency(plan: Plan) -> Html:
@@ -23,10 +24,10 @@ def _piece(plan: Plan, stage: Stage, whole: int, i: int) -> Html:
     return tag(
         "div",
         tag("b", said(stage.name)),
-        tag("span", brief(stage.budget)),
+        tag("span", show_about(stage.budget)),
         style=f"flex-basis:{share:.3f}%",
         class_=f"piece {'ill' if ill else 'odd' if i % 2 else 'even'}",
-        title=f"{said(stage.name)}: {show_duration(stage.budget)}",
+        title=f"{said(stage.name)}: {show_about(stage.budget)}",
     )
 
 
@@ -35,7 +36,7 @@ def _headroom(plan: Plan, whole: int) -> Html:
     return tag(
         "div",
         tag("b", "headroom"),
-        tag("span", brief(plan.headroom)),
+        tag("span", show_about(plan.headroom)),
         style=f"flex-basis:{share:.3f}%",
         class_="piece headroom",
     )
@@ -62,7 +63,7 @@ def _misfits(plan: Plan) -> Html | None:
             tag(
                 "li",
                 tag("b", f"{said(one.stage)} does not fit. "),
-                f"It takes {show_duration(one.needs)}, and {show_duration(one.has)} are left. "
+                f"It takes {show_enough(one.needs)}, and {show_about(one.has)} are left. "
                 f"What would make it fit: {one.remedy}.",
             )
             for one in plan.misfits
@@ -72,12 +73,12 @@ def _misfits(plan: Plan) -> Html | None:
 
 
 def figures(plan: Plan) -> Html:
-    """The exact figures of each stage, what it does, and what answers when it cannot."""
+    """The figures of each stage, what it does, and what answers when it cannot."""
     rows: list[tuple[str | None, ...]] = [
         (
             said(stage.name),
-            show_duration(stage.estimate),
-            show_duration(stage.budget),
+            show_about(stage.estimate),
+            show_about(stage.budget),
             stage.does,
             stage.fallback.says,
         )
@@ -87,8 +88,8 @@ def figures(plan: Plan) -> Html:
         (
             "headroom",
             "",
-            show_duration(plan.headroom) if plan.headroom >= 0 else "none",
-            "queueing, collections, a slow network",
+            show_about(plan.headroom) if plan.headroom >= 0 else "none",
+            RESERVED,
             "",
         )
     )

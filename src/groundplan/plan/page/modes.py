@@ -9,7 +9,6 @@ from itertools import groupby
 
 from groundplan.plan.failures import Failure
 from groundplan.plan.page.markup import Html, join, prose, table, tag
-from groundplan.plan.page.shape import said
 from groundplan.plan.stage import Plan
 
 
@@ -19,7 +18,7 @@ def modes(found: Sequence[Failure], plan: Plan) -> Html:
         rows: list[tuple[str | None, ...]] = [(r.risk, r.signal, r.mitigation) for r in plan.risks]
         return table("Risks", ("risk", "seen in", "answer to it"), rows, class_="cards")
     groups = [
-        _component(name, list(group)) for name, group in groupby(found, lambda one: one.component)
+        _component(name, list(group)) for name, group in groupby(found, lambda one: one.named)
     ]
     return tag("div", _filter(found), *groups, class_="modes")
 
@@ -59,7 +58,7 @@ def _component(name: str, found: list[Failure]) -> Html:
     ]
     return tag(
         "details",
-        tag("summary", tag("b", said(name)), tag("span", *causes, class_="causes")),
+        tag("summary", tag("b", name), tag("span", *causes, class_="causes")),
         *(_mode(one) for one in found),
         class_=None if any(one.main for one in found) else "minor",
     )

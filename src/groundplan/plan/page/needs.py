@@ -1,5 +1,6 @@
 """What the plan needs and where it gives out: bands, and ten times as much."""
 
+from collections.abc import Iterable, Mapping
 from math import log
 from typing import Final
 
@@ -7,7 +8,7 @@ from groundplan.plan.capacity import Band, Capacity
 from groundplan.plan.growth import Bill, Growth, Limit, grown_by
 from groundplan.plan.page.markup import Html, join, prose, table, tag
 from groundplan.plan.page.verdict import arrival
-from groundplan.units import show_duration, show_size
+from groundplan.units import show_about, show_size
 
 _SOON: Final = 1.05  # a growth that nobody would plan for
 
@@ -17,7 +18,7 @@ def amount(value: float, unit: str) -> str:
     if unit == "bytes":
         return show_size(_rounded(value))
     if unit == "us":
-        return show_duration(_rounded(value)) if value else "0s"
+        return show_about(value)
     if unit == "replicas":
         return f"{value:,.0f}"
     return f"{_rounded(value):,.10g}"
@@ -27,21 +28,27 @@ def _rounded(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def band(one: Band, *, told: bool = True) -> Html:
+Scale = tuple[float, float]
+"""The least and the most of all the bands that stand below each other; the least is above 0."""
+
+
+def band(one: Band, *, told: bool = True, scale: Scale | None = None) -> Html:
     """A band: the typical figure, its bounds, and both as a line.
 
     Args:
         one: the band.
         told: whether its unit is said; the head of a column may have said it.
+        scale: what the line is drawn on; without one it is as long as the band.
     """
     low, typical, high = (amount(v, one.unit) for v in (one.low, one.typical, one.high))
     unit = f" {one.unit}" if told and one.unit not in ("bytes", "us") else ""
     if low == high:
         return tag("span", tag("b", f"{typical}{unit}"), class_="band")
+    left, middle, right = (100 * _place(v, scale or (one.low, one.high)) for v in _three(one))
     line = tag(
         "span",
-        tag("i"),
-        tag("em", style=f"left:{100 * _place(one):.1f}%"),
+        tag("i", style=f"left:{left:.1f}%;right:{100 - right:.1f}%"),
+        tag("em", style=f"left:{middle:.1f}%"),
         class_="range",
         aria_hidden="true",
     )
@@ -54,11 +61,22 @@ def band(one: Band, *, told: bool = True) -> Html:
     )
 
 
-def _place(one: Band) -> float:
-    """Where the typical figure stands between the bounds, by ratios where there is no zero."""
-    if one.low <= 0:
-        return one.typical / one.high
-    return log(one.typical / one.low) / log(one.high / one.low)
+def _three(one: Band) -> tuple[float, float, float]:
+    return one.low, one.typical, one.high
+
+
+def _place(value: float, scale: Scale) -> float:
+    """Where a figure stands on a scale, by ratios where there is no zero."""
+    low, high = scale
+    if low <= 0:
+        return value / high
+    return log(value / low) / log(high / low) if value > low else 0.0
+
+
+def _scale(bands: Iterable[Band]) -> Scale | None:
+    """The one scale of a column: the longer a line, the wider the band."""
+    figures = [value for one in bands for value in _three(one) if value > 0]
+    return (min(figures), max(figures)) if figures and min(figures) < max(figures) else None
 
 
 def capacity(found: Capacity) -> Html:
@@ -67,11 +85,13 @@ def capacity(found: Capacity) -> Html:
     resources = list(dict.fromkeys([*resources, *found.total]))
     costly = bool(found.cost)
     heads = ("component", *resources, *(["a month"] if costly else []), "because")
-    rows = [
-        _need(need.component, need.bands, resources, found.cost if costly else None, need.because)
-        for need in found.needs
-    ]
-    rows.append(_need("in all", found.total, resources, found.cost if costly else None, ""))
+    groups = [(need.component, need.bands, need.because) for need in found.needs]
+    groups.append(("in all", found.total, ""))
+    drawn = {
+        name: _scale(bands[name] for _, bands, _ in groups if name in bands) for name in resources
+    }
+    drawn["a month"] = _scale(found.cost.values())
+    rows = [_need(*group, drawn, found.cost if costly else None) for group in groups]
     return join(
         _behaviour(found),
         _shortages(found),
@@ -91,17 +111,18 @@ def _shortages(found: Capacity) -> Html | None:
 def _need(
     name: str,
     bands: dict[str, Band],
-    resources: list[str],
-    cost: dict[str, Band] | None,
     because: str,
+    drawn: Mapping[str, Scale | None],
+    cost: dict[str, Band] | None,
 ) -> tuple[str | None, ...]:
     cells = [
-        band(bands[one], told=one not in bands[one].unit) if one in bands else None
-        for one in resources
+        band(bands[one], told=one not in bands[one].unit, scale=scale) if one in bands else None
+        for one, scale in drawn.items()
+        if one != "a month"
     ]
     if cost is not None:
         found = cost.get(name) or (cost.get("total") if name == "in all" else None)
-        cells.append(band(found, told=False) if found else None)
+        cells.append(band(found, told=False, scale=drawn["a month"]) if found else None)
     return (name.replace("_", " "), *cells, because)
 
 
@@ -167,6 +188,8 @@ def _growth(one: Growth) -> tuple[str | None, ...]:
             tag("ul", *later) if later else None,
         )
         if first
+        else join("nothing", tag("br"), prose(one.idle))
+        if one.idle
         else "nothing",
         first.replaced_by if first else "it holds",
         arrival(one.pattern),

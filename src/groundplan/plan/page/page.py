@@ -285,9 +285,10 @@ def _watches(plan: Plan) -> Html:
 
 def _retraining(dossier: Dossier, plan: Plan) -> list[Html]:
     sooner = (tag("li", "sooner when: ", prose(trigger)) for trigger in plan.retraining.triggers)
+    drawn = calendar(dossier, plan)
     return [
         tag("p", tag("b", plan.retraining.cadence)),
-        tag("figure", calendar(dossier, plan)),
+        *([tag("figure", drawn)] if drawn else []),
         tag("ul", *sooner, tag("li", f"a new one serves only if: {plan.retraining.gate}")),
     ]
 

@@ -36,10 +36,12 @@ def _shadow(plan: Plan, *, runs: bool) -> tuple[str, str, str | None]:
     if plan.pattern == "batch":
         held = "a run scores everything, and publishes nothing that strays from the last version"
         return ("2 shadow", held, "groundplan score" if runs else None)
-    beside = (
-        "the new build answers beside the live one and nobody sees it; its scores differ from "
-        "the live ones only where the change was meant to show"
-    )
+    beside = "the new build answers beside the live one and nobody sees it; "
+    if any(stage.name == "generate" for stage in plan.online):
+        beside += "people judge a sample of both texts, not knowing which is which"
+    else:
+        what = "orders" if plan.pattern == "ranking" else "scores"
+        beside += f"its {what} differ from the live ones only where the change was meant to show"
     return ("2 shadow", beside, None)
 
 

@@ -16,6 +16,8 @@ from groundplan.plan.page.rulings import TABLES, TITLES, written
 from groundplan.plan.page.verdict import arrival, attempt, change
 
 _MANY: Final = 12
+_WORK: Final = {"latency.p99", "policy.cores", "policy.hosts"}
+"""Answers whose flips weigh the work of a request, which is not all that a plan asks for."""
 
 
 def scales(dossier: Dossier) -> Html:
@@ -56,6 +58,16 @@ def flips(found: tuple[Flip, ...]) -> Html:
         if alone
         else tag("p", "No single answer changes the decision.")
     ]
+    if {key for flip in alone for key in flip.answers} & _WORK:
+        parts.append(
+            tag(
+                "p",
+                "These count the work of a request alone. The plan adds waiting at the peak, and "
+                "what components and scheduled work take: it may ask for a longer p99, or for more "
+                "cores.",
+                class_="soft",
+            )
+        )
     if pairs:
         summary = f"{len(pairs)} more change it two answers at a time"
         parts.append(

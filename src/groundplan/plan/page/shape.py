@@ -3,7 +3,6 @@
 from typing import Final, NamedTuple
 
 from groundplan.plan.page.markup import Html, tag
-from groundplan.units import show_duration
 
 WIDE: Final = 1180
 TALL: Final = 340
@@ -25,14 +24,6 @@ class Box(NamedTuple):
     def middle(self) -> float:
         """The x of its centre."""
         return self.x + self.w / 2
-
-
-def brief(microseconds: float) -> str:
-    """A duration in three figures, as a box has room for; exact values stand in the tables."""
-    if microseconds < 1000:
-        return show_duration(round(microseconds))
-    digits = 3 - len(str(int(microseconds)))
-    return show_duration(int(round(microseconds, digits)))
 
 
 def said(name: str) -> str:

@@ -8,6 +8,8 @@ from groundplan.constraints import FIELDS
 from groundplan.constraints.kind import Count, Duration, Rate
 from groundplan.decision import PATTERNS, Conflict, Decision, Flip, WayOut
 from groundplan.decision.case import shown
+from groundplan.decision.conflicts import nearest
+from groundplan.decision.domain import DOMAINS
 from groundplan.decision.patterns import Pattern
 from groundplan.plan.dossier import Dossier
 from groundplan.plan.page.markup import Html, join, tag
@@ -27,6 +29,13 @@ STALE: Final = tag(
 """What a part says that does not move with the answers."""
 
 _MOST: Final = 4
+_UNSTATED: Final = {
+    "candidates.catalog": DOMAINS["candidates.catalog"].least,
+    "policy.cores": DOMAINS["policy.cores"].most,
+    "policy.hosts": DOMAINS["policy.hosts"].least,
+}
+"""On which side of all that can be stated an answer lies that is not: what no rule minds."""
+_REACH: Final = 100  # times: a conflict farther off than this is no news on the first screen
 
 
 def verdict(dossier: Dossier) -> Html:
@@ -49,6 +58,7 @@ def verdict(dossier: Dossier) -> Html:
         ),
         _honest(dossier),
         _unfit(dossier),
+        _outgrown(dossier),
         tag("ol", *(_card(one, decision) for one in PATTERNS), class_="patterns"),
         _turns(dossier) if decision.pattern else None,
         id="decision",
@@ -59,7 +69,11 @@ def verdict(dossier: Dossier) -> Html:
 def _turns(dossier: Dossier) -> Html:
     """The first changes that would flip the decision: to another pattern first, and the nearest."""
     alone = [flip for flip in dossier.flips if len(flip.answers) == 1]
-    told = sorted(alone or dossier.flips, key=_telling)[:_MOST]
+    # Without a catalog, a request chooses among all there is.
+    all_ = dossier.answers.candidates.per_request
+    found = sorted(alone or dossier.flips, key=lambda flip: _telling(flip, all_))
+    near = [one for one in found if one.pattern or not _REACH < _far(one, all_) < math.inf]
+    told = (near or found)[:_MOST]
     if not told:
         return tag("p", "No change of one answer, or of two, flips it.", class_="turns")
     none = None if alone else tag("p", "No single answer does; two at once:")
@@ -75,14 +89,15 @@ def _turns(dossier: Dossier) -> Html:
     )
 
 
-def _telling(flip: Flip) -> tuple[bool, bool, float]:
-    return "system.output" in flip.answers, flip.pattern is None, _far(flip)
+def _telling(flip: Flip, all_: int) -> tuple[bool, bool, float]:
+    return "system.output" in flip.answers, flip.pattern is None, _far(flip, all_)
 
 
-def _far(flip: Flip) -> float:
+def _far(flip: Flip, all_: int) -> float:
     """How many times as much or as little a number has to become; a word is near."""
     times = 1.0
-    for old, new in zip(flip.before, flip.after, strict=True):
+    for key, was, new in zip(flip.answers, flip.before, flip.after, strict=True):
+        old = all_ if was is None and key == "candidates.catalog" else was
         if isinstance(new, int) and not isinstance(new, bool):
             low, high = sorted((old or 0, new))
             times = max(times, high / low if low > 0 else math.inf)
@@ -136,6 +151,14 @@ def _unfit(dossier: Dossier) -> Html | None:
     )
 
 
+def _outgrown(dossier: Dossier) -> Html | None:
+    """What is too small from the start, on the first screen as well."""
+    if not dossier.outgrown:
+        return None
+    told = [f"{said(one.component)}: {one.because}" for one in dossier.outgrown]
+    return tag("p", tag("b", "Too small from the start. "), f"{'; '.join(told)}.", class_="notice")
+
+
 def _card(pattern: Pattern, decision: Decision) -> Html:
     out = [ruling for ruling in decision.rulings if ruling.rules_out == pattern.name]
     if pattern.name == decision.pattern:
@@ -158,7 +181,6 @@ def ways_out(found: tuple[Conflict, ...]) -> Html | None:
     """The smallest sets of answers that cannot hold together, and what would free them."""
     if not found:
         return None
-    ways = dict.fromkeys(way for conflict in found for way in conflict.nearest)
     return tag(
         "section",
         tag("h2", "What cannot hold together"),
@@ -168,7 +190,7 @@ def ways_out(found: tuple[Conflict, ...]) -> Html | None:
             "Each set below leaves no pattern, whatever the other answers are. The nearest "
             "changes that resolve the conflict:",
         ),
-        tag("ul", *(tag("li", _way(way)) for way in ways), class_="ways"),
+        tag("ul", *(tag("li", _way(way)) for way in nearest(found)), class_="ways"),
         *(
             tag(
                 "details",
@@ -247,10 +269,10 @@ def _spoken(key: str, value: Any) -> str:
 def _bound(key: str, old: Any, new: Any) -> Html:
     """The nearest value that changes the decision is the bound of all beyond it."""
     text = _spoken(key, new)
+    kind, old = FIELDS[key].kind, _UNSTATED.get(key) if old is None else old
     numbers = all(isinstance(one, int) and not isinstance(one, bool) for one in (old, new))
     if not numbers:
         return tag("b", text)
-    kind = FIELDS[key].kind
     if isinstance(kind, Duration | Rate):
         show = show_duration if isinstance(kind, Duration) else show_rate
         text = show(_short(new, up=new > old))

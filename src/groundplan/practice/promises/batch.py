@@ -28,7 +28,9 @@ class Measured(Struct, frozen=True):
             that they name, bit for bit.
         damaged: archived part files whose checksum is not that of the version's record.
         needing: answers whose decision needs reasons.
-        unexplained: those of them without.
+        bare: those of them for which the version found none; 0 at the level `audit`, at which no
+            version with such rows is published.
+        unexplained: those without that are not among these.
         cold: answers for keys that were never scored.
         unsaid: those of them that do not say what stood in, or are not the average that they name.
         mixed: requests for many keys whose answers are of more than one version.
@@ -50,6 +52,7 @@ class Measured(Struct, frozen=True):
     unequal: int
     damaged: int
     needing: int
+    bare: int
     unexplained: int
     cold: int
     unsaid: int
@@ -160,11 +163,13 @@ def _reasons(answers: Answers, measured: Measured) -> tuple[Promise, ...]:
     level = answers.interpretability.level
     if level == "none":
         return ()
+    has = "has them" if level == "audit" else "has those that there are"
+    bare = f"; for {measured.bare:,} the version found none" if measured.bare else ""
     return (
         Promise(
             "interpretability.level",
-            f"{level}: every scored answer whose decision needs reasons has them",
-            f"{measured.unexplained:,} of {measured.needing:,} answers without",
+            f"{level}: every scored answer whose decision needs reasons {has}",
+            f"{measured.unexplained:,} of {measured.needing:,} answers without{bare}",
             measured.unexplained == 0,
         ),
     )

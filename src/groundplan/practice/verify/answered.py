@@ -97,6 +97,9 @@ def measure(run: Run) -> Measured:
     records = {name: one.version for name, one in versions.items()}
     expected = {name: one.expected(_keys(every, name)) for name, one in versions.items()}
     needing = [one for one in known if _needs(run, one.answer)]
+    without = [one.answer for one in needing if not one.answer["reasons"]]
+    audit = run.answers.interpretability.level == "audit"
+    bare = 0 if audit else sum(_bare(answer, expected) for answer in without)
     promised = run.answers.freshness.predictions
     return Measured(
         load=run.results.summary(),
@@ -109,7 +112,8 @@ def measure(run: Run) -> Measured:
         unequal=sum(not _equal(answer, expected) for answer in every),
         damaged=len(run.archived.damaged()),
         needing=len(needing),
-        unexplained=sum(not one.answer["reasons"] for one in needing),
+        bare=bare,
+        unexplained=len(without) - bare,
         cold=len(cold),
         unsaid=sum(not _says(one, _of(one, records)) for one in cold),
         mixed=sum(len({each["version"] for each in answers}) != 1 for answers in run.many),
@@ -167,6 +171,12 @@ def _equal(answer: Answer, expected: Mapping[str, Mapping[Key, Expected]]) -> bo
 
 def _needs(run: Run, answer: Answer) -> bool:
     return run.needing is None or answer["decision"] in run.needing
+
+
+def _bare(answer: Answer, expected: Mapping[str, Mapping[Key, Expected]]) -> bool:
+    """Whether the version has no reasons for the key either, as its checks then found right."""
+    mine = expected[answer["version"]].get(answer["key"])
+    return mine is not None and not mine.reasons
 
 
 def _says(one: _Got, version: Version) -> bool:

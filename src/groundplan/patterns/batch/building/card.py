@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from groundplan.constraints import Answers
+from groundplan.models.codes import LEAST
 from groundplan.patterns.batch.building.report.numbers import figure, money, percent
-from groundplan.patterns.batch.building.report.tables import FIGURES, UNDER
+from groundplan.patterns.batch.building.report.tables import FIGURES, UNDER, differences
 from groundplan.patterns.batch.definition import Definition
 from groundplan.rollout.builds import Manifest
 from groundplan.units import show_duration
@@ -151,7 +152,12 @@ def _groups(report: Mapping[str, Any]) -> str:
             + (f", {UNDER[ratio['under']]} (29 CFR 1607.4(D))." if UNDER[ratio["under"]] else ".")
             for ratio in each["ratios"]
         ]
-        told.append(_table(heads, rows) + (f"\n\n{_list(*ratios)}" if ratios else ""))
+        spread = [
+            f"{said.capitalize()}: {_within(each[name], percent)}."
+            for name, said in differences(each).items()
+            if each[name] is not None
+        ]
+        told.append(_table(heads, rows) + (f"\n\n{_list(*ratios, *spread)}" if ratios else ""))
     return "\n\n".join(told) or "None."
 
 
@@ -175,7 +181,8 @@ def _reasons(report: Mapping[str, Any], definition: Definition) -> str:
         else ""
     )
     return (
-        f"At most {of.top}, {ways[of.only]}, for {which}. "
+        f"At most {of.top}, {ways[of.only]}, for {which}; those that added less than "
+        f"{percent(LEAST, 0)} of what the strongest did are left out. "
         f"{report['faithful'][:1].upper()}{report['faithful'][1:]}.\n\n"
         f"{_table(('code', 'reason', 'features'), rows)}{held}"
     )

@@ -81,16 +81,17 @@ def past(
     if callable(given):
         given = given(lambda done, total: report("make the data", done, total))
     main = definition.inputs.source
-    tables: dict[str, Any] = dict(given) if isinstance(given, Mapping) else {main.name: given}
+    stated = definition.data if data is not None else given
+    tables: dict[str, Any] = dict(stated) if isinstance(stated, Mapping) else {main.name: stated}
     tables = {name: absolute(table, project.folder) for name, table in tables.items()}
     if data is not None:  # the command line's paths begin in the current folder
-        tables = {main.name: absolute(data, Path())}
+        tables[main.name] = absolute(data, Path())
     tables.update({name: absolute(place, Path()) for name, place in others.items()})
     sources = {source.name: source for source in definition.inputs.sources}
     for name in tables:
         if name not in sources:
-            known = ", ".join(sources)
-            raise InputError("", f"there is no source {name}: the features read {known}")
+            named = ", ".join(sources)
+            raise InputError("", f"there is no source {name}: the features read {named}")
     if main.name not in tables:
         raise InputError("", f"data has {', '.join(tables)}, and no rows of {main.name}: add them")
     read = {name: coerced.read(place, sources[name]) for name, place in tables.items()}

@@ -109,10 +109,13 @@ def _described(definition: Definition) -> dict[str, Any]:
 
 
 def _spec(definition: Definition, model: kinds.Model, judged: Judged) -> dict[str, Any]:
-    """What the manifest says of the model, and of what is decided below all its cuts."""
+    """What the manifest says of the model, of what is decided below all its cuts, and of the
+    shares that its cuts were to give.
+    """
     return {
         "kind": kinds.kind(model),
         "spec": repr(definition.model),
         "default": judged.cuts.names[0],
         "decisions": repr(definition.decisions),
+        "shares": definition.decisions.settings if definition.decisions.how == "top" else {},
     }

@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Struct, UnsetType
 
 from groundplan.errors import BuildError, InputError
 from groundplan.patterns.batch.lookups.answers import MOST, Answer, Answers, Asked
@@ -25,26 +25,22 @@ from groundplan.units import HOUR, MINUTE, SECOND, show_duration
 
 _encode: Final = msgspec.json.Encoder().encode
 _asked: Final = msgspec.json.Decoder(Asked).decode
-_NO_ROWS: Final[Mapping[str, Mapping[str, Any]]] = {}
 _FIELD: Final = re.compile(r"`\$\.?([^`]*)`$")
 
 
-class _Request:
+class _Request(Struct, gc=False):
     """One request on its way: each stage fills in its part."""
 
-    __slots__ = ("call", "found", "keys", "live", "many", "now", "rows", "segment", "trace")
-
-    def __init__(self, call: Call, many: bool) -> None:
-        self.call = call
-        self.many = many
-        self.trace = Trace()
-        self.keys: Sequence[int | str]
-        self.segment: str | None = None
-        self.rows: Mapping[str, Mapping[str, Any]] = _NO_ROWS
-        self.live: Live
-        self.found: list[Scored]
-        self.now = 0
-        """When the answers were found, us since 1970: their age is that of this moment."""
+    call: Call
+    many: bool
+    trace: Trace
+    keys: Sequence[int | str] = ()
+    segment: str | None = None
+    rows: Mapping[str, Mapping[str, Any]] = {}
+    live: Live = None  # type: ignore[assignment]  # until it is looked up, as the next
+    found: Sequence[Scored] = ()
+    now: int = 0
+    """When the answers were found, us since 1970: their age is that of this moment."""
 
 
 class Answering:
@@ -82,7 +78,7 @@ class Answering:
         self._shown: tuple[int, str] = (0, shown(0))
         self.pipeline = Pipeline(plan, {stage.name: self._step(stage) for stage in plan.online})
 
-    def get(self, call: Call) -> tuple[bytes, Trace, list[Scored]]:
+    def get(self, call: Call) -> tuple[bytes, Trace, Scored]:
         """Answer for the key in the path.
 
         Returns:
@@ -92,19 +88,23 @@ class Answering:
             InputError: the key is not of the version's type, or the query is not known.
             Refused: nothing was published yet, or there was no time to begin.
         """
-        request = self._taken(call, many=False)
-        (answer,) = self._answers(request)
-        return _encode(answer), request.trace, request.found
+        trace = Trace()
+        request = _Request(call, False, trace)
+        self.pipeline.run(request, trace, call.started_ns, call.timeout_us)
+        (answer,) = self._answers(request, trace.timings)
+        return _encode(answer), trace, request.found[0]
 
-    def get_many(self, call: Call) -> tuple[bytes, Trace, list[Scored]]:
-        """Answer for the keys of a body, all from one version; raises and returns what `get` does.
+    def get_many(self, call: Call) -> tuple[bytes, Trace, Sequence[Scored]]:
+        """Answer for the keys of a body, all from one version; raises what `get` does.
 
         Raises:
             InputError: the body is not what `Asked` says.
         """
-        request = self._taken(call, many=True)
-        body = _encode(Answers(self._answers(request), request.trace.timings))
-        return body, request.trace, request.found
+        trace = Trace()
+        request = _Request(call, True, trace)
+        self.pipeline.run(request, trace, call.started_ns, call.timeout_us)
+        body = _encode(Answers(self._answers(request), trace.timings))
+        return body, trace, request.found
 
     def ready(self) -> Live:
         """The version that answers, once the store has answered; it may take its time.
@@ -115,11 +115,6 @@ class Answering:
         if self._breaker is not None:
             self.store.live()  # goes to the server, which `current` need not
         return self.store.current()
-
-    def _taken(self, call: Call, *, many: bool) -> _Request:
-        request = _Request(call, many)
-        self.pipeline.run(request, request.trace, call.started_ns, call.timeout_us)
-        return request
 
     def _step(self, stage: Stage) -> Step[_Request]:
         """What a stage of the plan runs, and the fallback that the plan names for it."""
@@ -169,19 +164,20 @@ class Answering:
         self._look_at_age(request)
 
     def _read(self, request: _Request) -> None:
-        store, live = self.store, self.store.current()
-        keys: Sequence[int | str]
+        store, keys = self.store, request.keys
         if request.many:
-            keys = all_typed(request.keys, live)
+            keys = all_typed(keys, store.current())
         else:
-            key = typed(request.keys[0], live)
-            one = store.get(key)
+            (asked,), last = keys, self.last
+            # Mostly that one answers; if it does no more, a text is not found among integers.
+            texts = last is not None and last.version.key == "str"
+            one = store.get(asked if texts else typed(asked, store.current()))
             if one is not None:
-                request.live, request.found = one.of, [one]
+                request.live, request.found = one.of, (one,)
                 return
-            keys = (key,)
-            if key == "" or "\ufffd" in str(key):  # nobody is called so, or it would be scored
-                raise InputError("key", f"key is {key!r}: end the path with a key, in UTF-8")
+            keys = (typed(asked, store.current()),)
+            if asked == "" or "\ufffd" in str(asked):  # nobody is called so, or would be scored
+                raise InputError("key", f"key is {asked!r}: end the path with a key, in UTF-8")
         request.live, found = read(store, keys)
         request.found = [
             self._cold(request, key, asked) if one is None else one
@@ -221,52 +217,24 @@ class Answering:
         return average(request.live, key, segment)
 
     def _log(self, request: _Request) -> None:
-        now, version, trace = request.now, request.live.version, request.trace
-        name, build, timings, degraded = version.name, version.build, trace.timings, trace.degraded
-        named = self._named(request)
+        version, trace, segment = request.live.version, request.trace, request.segment
+        head, told = (request.now, version.name, version.build), (trace.timings, trace.degraded)
+        named = b"" if segment is None else _encode({self.segment: segment})
         if not request.many:
-            one = request.found[0]
-            self.log.append(
-                Lookup(
-                    now,
-                    name,
-                    build,
-                    one.score,
-                    one.decision,
-                    one.fallback,
-                    timings,
-                    degraded,
-                    named,
-                    one.key,
-                )
-            )
+            (one,) = request.found
+            said = one.score, one.decision, one.fallback
+            self.log.append(Lookup(*head, *said, *told, named, one.key))
             return
         rows, sent = [], request.rows
         for one, asked in zip(request.found, request.keys, strict=True):
             fields = sent.get(str(asked)) if sent else None
             event = named if fields is None else _encode(fields)
-            rows.append(
-                Lookup(
-                    now,
-                    name,
-                    build,
-                    one.score,
-                    one.decision,
-                    one.fallback,
-                    timings,
-                    degraded,
-                    event,
-                    one.key,
-                )
-            )
+            said = one.score, one.decision, one.fallback
+            rows.append(Lookup(*head, *said, *told, event, one.key))
         self.log.extend(rows)
 
     def _log_skipped(self, request: _Request) -> None:
         pass
-
-    def _named(self, request: _Request) -> bytes:
-        """The segment that a lookup named, as the field of a row."""
-        return b"" if request.segment is None else _encode({self.segment: request.segment})
 
     def _segment(self, query: bytes) -> str | None:
         """The segment that a query names.
@@ -285,36 +253,35 @@ class Answering:
             raise InputError(pairs[0][0], f"{pairs[0][0]} stands {len(pairs)} times: give it once")
         return pairs[0][1] if pairs else None
 
-    def _answers(self, request: _Request) -> list[Answer]:
+    def _answers(
+        self, request: _Request, timings: dict[str, int] | UnsetType = UNSET
+    ) -> list[Answer]:
         """What is sent for each key; all are of one version."""
-        live, version, degraded = request.live, request.live.version, request.trace.degraded
-        if self._shown[0] != version.as_of:
-            self._shown = version.as_of, shown(version.as_of)
-        name, build, as_of, age = (
-            version.name,
-            version.build,
-            self._shown[1],
-            max(0, request.now - version.as_of),
-        )
-        old = live.promised is not None and age > live.promised
-        timings = UNSET if request.many else request.trace.timings
-        return [
-            Answer(
+        live, degraded = request.live, request.trace.degraded
+        version, promised = live.version, live.promised
+        as_of, name, build = version.as_of, version.name, version.build
+        if self._shown[0] != as_of:
+            self._shown = as_of, shown(as_of)
+        moment, age = self._shown[1], max(0, request.now - as_of)
+        old = promised is not None and age > promised
+        answers = []
+        for one in request.found:
+            answer = Answer(
                 one.key,
                 one.score,
                 one.decision,
                 one.reasons,
                 name,
                 build,
-                as_of,
+                moment,
                 age / 1e6,
                 old,
                 one.fallback or None,
                 degraded,
                 timings,
             )
-            for one in request.found
-        ]
+            answers.append(answer)
+        return answers
 
 
 def shown(us: int) -> str:

@@ -11,7 +11,7 @@ from groundplan.patterns.batch.lookups.cold import OnDemand
 from groundplan.patterns.batch.lookups.lookup import age_us, stale
 from groundplan.project import Project
 from groundplan.scores.scored import Live
-from groundplan.scores.store import Verifiable
+from groundplan.scores.store import Examining
 from groundplan.serving.metrics import Metrics
 
 _logger: Final = logging.getLogger(__name__)
@@ -53,9 +53,11 @@ class Following:
             self._lost = True
             return
         self._lost = False
-        self._answering.last = live
         if live is not self._whole:
-            self._whole, self._damage = live, self._damaged(live)
+            self._whole, self._damage = live, self._damaged()
+            if self._damage:
+                return  # the next look sees what answers instead
+        self._answering.last = live
         version = live.version
         if version.name != self._name:
             if self._name:
@@ -79,16 +81,13 @@ class Following:
         """What became of the bytes of the version that answers; empty where they are whole."""
         return self._damage
 
-    def _damaged(self, live: Live) -> str:
-        """Read a version to its end: a lookup reads no more than it needs, and would not see."""
-        if not isinstance(self._answering.store, Verifiable):
+    def _damaged(self) -> str:
+        """Have a new version read to its end, where the store can; it goes back if need be."""
+        if not isinstance(self._answering.store, Examining):
             return ""
-        try:
-            self._answering.store.verify(live.version.name)
-        except GroundplanError as error:
-            _logger.error("ALARM: %s", error)
-            return str(error)
-        return ""
+        if found := self._answering.store.examine():
+            _logger.error("ALARM: %s", found)
+        return found or ""
 
     def _slow(self, model: OnDemand) -> bool:
         return model.us >= self._answering.budget

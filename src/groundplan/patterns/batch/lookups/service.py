@@ -16,13 +16,12 @@ from groundplan.patterns.batch.lookups.answers import Answer, Answers, Asked, Pu
 from groundplan.patterns.batch.lookups.following import Following
 from groundplan.patterns.batch.lookups.lookup import age_us, stale
 from groundplan.plan import Plan
-from groundplan.scores.scored import Live, Scored
+from groundplan.scores.scored import Live
 from groundplan.scores.version import Version
 from groundplan.serving import openapi
 from groundplan.serving.http import Application, Call, Endpoint, Lookup, application
 from groundplan.serving.metrics import Metrics
 from groundplan.serving.rounds import again
-from groundplan.serving.stages import Trace
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -53,18 +52,18 @@ def service(
     """
     lookups = metrics.counter("lookups", "Keys by what answered for them.", "outcome")
 
-    def told(done: tuple[bytes, Trace, list[Scored]]) -> bytes:
-        answer, trace, found = done
+    def get(call: Call) -> bytes:
+        answer, trace, one = answering.get(call)
+        metrics.predicted(trace, one.decision)
+        lookups[one.fallback or "scored"] += 1
+        return answer
+
+    def get_many(call: Call) -> bytes:
+        answer, trace, found = answering.get_many(call)
         metrics.predicted(trace, *[one.decision for one in found])
         for one in found:
             lookups[one.fallback or "scored"] += 1
         return answer
-
-    def get(call: Call) -> bytes:
-        return told(answering.get(call))
-
-    def get_many(call: Call) -> bytes:
-        return told(answering.get_many(call))
 
     async def versions(_: Request) -> tuple[int, Any]:
         try:

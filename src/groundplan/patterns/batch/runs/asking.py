@@ -23,13 +23,15 @@ class Asked:
 
     Args:
         population: whom to score.
-        others: places by source.
+        stated: places by source that system.py names, where `population` is another one.
+        others: places by source, whatever the population says.
         folder: from which relative paths of the population count.
         at: us, or None.
         said: what tells runs apart, fit for JSON; None where nothing can.
     """
 
     population: Tables
+    stated: Mapping[str, Place]
     others: Mapping[str, Place]
     folder: Path
     at: int | None
@@ -48,6 +50,8 @@ def asked_for(
 ) -> Asked:
     """What was asked for, with what tells it from other runs.
 
+    Places of other sources that system.py names beside its population stay, whoever else is scored.
+
     Raises:
         ProjectError: nothing says whom to score.
     """
@@ -59,36 +63,47 @@ def asked_for(
         )
     folder = project.folder if population is None else Path.cwd()
     found = {name: places.absolute(place, Path.cwd()) for name, place in others.items()}
-    named = [] if callable(given) else [places.absolute(given, folder)]
-    told = all(isinstance(each, str | Path) for each in (*named, *found.values()))
+    main = definition.inputs.source.name
+    named = {} if callable(given) else _by_name(given, main, folder)
+    stated: dict[str, Place] = {}
+    if population is not None and isinstance(definition.population, Mapping):
+        stated = _by_name(definition.population, main, project.folder)
+        stated.pop(main, None)
+    read = {**stated, **named, **found}
+    told = all(isinstance(each, str | Path) for each in read.values())
     if callable(population):  # nothing tells it from another function
         told = False
     said = {
-        "population": [places.shown(each) for each in named] or ["system.py"],
-        "others": {name: places.shown(place) for name, place in sorted(found.items())},
-        "stamps": [_stamp(each) for each in (*named, *found.values())],
+        "population": [places.shown(named[main])] if main in named else ["system.py"],
+        "others": {name: places.shown(read[name]) for name in sorted(read) if name != main},
+        "stamps": [_stamp(read[name]) for name in sorted(read)],
         "at": at,
         "delta": delta,
         "compare": compare,
         "publish": publish,  # what nobody wanted to publish was read for something else
         "system": sha256((project.folder / SYSTEM).read_bytes()).hexdigest(),
     }
-    return Asked(given, found, folder, at, said if told else None)
+    return Asked(given, stated, found, folder, at, said if told else None)
 
 
 def made(inputs: FeatureSet, asked: Asked, report: Report) -> tuple[Place, dict[str, Place]]:
     """The population and the places of the other sources.
 
     Raises:
-        InputError: one is missing.
+        InputError: one is missing, or a file that system.py reads.
     """
     given: Any = asked.population
     if callable(given):
-        given = given(lambda done, total: report("make the population", done, total))
+        try:
+            given = given(lambda done, total: report("make the population", done, total))
+        except OSError as error:  # where its data are is no fault of its code
+            raise InputError(
+                "population",
+                f"`population` in system.py ended with {type(error).__name__}: {error}; see that "
+                "what it reads is there",
+            ) from error
     main = inputs.source.name
-    tables = dict(given) if isinstance(given, Mapping) else {main: given}
-    tables = {name: places.absolute(place, asked.folder) for name, place in tables.items()}
-    tables |= asked.others
+    tables = {**asked.stated, **_by_name(given, main, asked.folder), **asked.others}
     for source in inputs.sources:
         if source.name not in tables:
             raise InputError(
@@ -102,6 +117,12 @@ def made(inputs: FeatureSet, asked: Asked, report: Report) -> tuple[Place, dict[
             known = ", ".join(source.name for source in inputs.sources)
             raise InputError("", f"{name} is no source of the features: they read {known}")
     return tables.pop(main), tables
+
+
+def _by_name(given: Any, main: str, folder: Path) -> dict[str, Place]:
+    """Places by source, of one place for the main source or of several; paths from a folder."""
+    tables = given if isinstance(given, Mapping) else {main: given}
+    return {name: places.absolute(place, folder) for name, place in tables.items()}
 
 
 def _stamp(place: Place) -> list[list[Any]]:

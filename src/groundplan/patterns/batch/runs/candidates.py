@@ -21,8 +21,8 @@ from sqlglot import exp
 
 from groundplan.engines import places
 from groundplan.features import FeatureSet
-from groundplan.features.expressions import TIME
 from groundplan.features.finishing import applied
+from groundplan.features.sql import TIME
 from groundplan.features.windows import EVER, Window
 from groundplan.models.scorer import Bools, Floats
 from groundplan.patterns.batch.runs.engine import KEY, SEGMENT, files

@@ -11,12 +11,13 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from groundplan.durable import synced
+from groundplan.durable import replacing
 from groundplan.engines import places
+from groundplan.engines.partitions import Taken, part_name
 from groundplan.errors import EngineError
 from groundplan.features import FeatureSet, Source
 from groundplan.patterns.batch.runs.candidates import find
-from groundplan.patterns.batch.runs.engine import Place, Progress, Scoring, Taken, files, part_name
+from groundplan.patterns.batch.runs.engine import Place, Progress, Scoring, files
 from groundplan.patterns.batch.runs.features import Snapshot
 from groundplan.patterns.batch.runs.snapshot import Snapshots
 
@@ -36,7 +37,7 @@ class Embedded:
     def __init__(self, memory: int) -> None:
         self._memory = int(memory * _SHARE)
 
-    def count(self, source: Source, place: Place) -> int:
+    def count(self, place: Place) -> int:
         """See `Engine.count`."""
         with places.connected(self._memory) as connection:
             return Snapshots(connection).count(place)
@@ -99,11 +100,11 @@ class _Work:
         if self.stopped.is_set():
             return
         part = self._folder / "out" / part_name(number)
-        hidden = part.with_name(f".{part.name}.{os.getpid()}")
         try:
-            if self._write(number, hidden, memory, threads):
-                hidden.replace(part)
-                synced(part.parent)
+            with replacing(part) as draft:
+                self._write(number, draft, memory, threads)
+        except _Stopped:
+            pass  # what stopped it says why
         except (duckdb.Error, OSError) as error:
             self.stopped.set()
             raise EngineError(
@@ -112,10 +113,8 @@ class _Work:
         except BaseException:
             self.stopped.set()
             raise
-        finally:
-            hidden.unlink(missing_ok=True)
 
-    def _write(self, number: int, hidden: Path, memory: int, threads: int) -> bool:
+    def _write(self, number: int, draft: Path, memory: int, threads: int) -> None:
         scored = self._scoring.partition(number)
         main, others = files(self._folder, self._inputs, number)
         snapshot = Snapshot(self._inputs, main, others, scored.keep, memory, threads)
@@ -129,11 +128,11 @@ class _Work:
         try:
             for batch in batches:
                 if self.stopped.is_set():
-                    return False
+                    raise _Stopped
                 here = None if found is None else found.candidates[done : done + len(batch)]
                 done += len(batch)
                 rows = scored.part(batch, here)
-                writer = writer or _writer(hidden, rows.schema)
+                writer = writer or _writer(draft, rows.schema)
                 writer.write_batch(rows)
                 self._count(len(rows))
             metadata = scored.metadata(found.everyone if found else "")
@@ -141,13 +140,15 @@ class _Work:
         finally:
             if writer is not None:
                 writer.close()
-        synced(hidden)
-        return True
 
     def _count(self, rows: int) -> None:
         with self._turn:
             self._done += rows
             self._progress(self._done, self._total)
+
+
+class _Stopped(Exception):
+    """Another partition failed, so this one need not go on."""
 
 
 def cores() -> int:

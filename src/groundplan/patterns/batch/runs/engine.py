@@ -5,11 +5,11 @@ answer to a URL of `[engines] batch`, and give the same scores, decisions, reaso
 fingerprints to the bit.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
+from groundplan.engines.partitions import Taken, part_name
 from groundplan.features import FeatureSet, Source
 
 if TYPE_CHECKING:
@@ -29,21 +29,6 @@ KEY: Final = "@key"
 
 SEGMENT: Final = "@segment"
 """The column of a population's snapshot by which cold keys are averaged; string, null without."""
-
-DIGITS: Final = 7
-"""Leading hexadecimal digits of the MD5 of a key's text that place it in a partition."""
-
-
-class Taken(NamedTuple):
-    """What a snapshot has.
-
-    Args:
-        rows: how many rows.
-        fingerprint: an order-independent digest of them, with the engine's name in front.
-    """
-
-    rows: int
-    fingerprint: str
 
 
 class Partition(Protocol):
@@ -91,13 +76,13 @@ class Scoring(Protocol):
 
 
 class Engine(Protocol):
-    """Computes runs. A key is in partition `int(md5(text of key)[:7], 16) % partitions`."""
+    """Computes runs; keys are in the partitions that `engines.partitions` says."""
 
     @property
     def name(self) -> str:
         """What the run says computed it, such as `duckdb`."""
 
-    def count(self, source: Source, place: Place) -> int:
+    def count(self, place: Place) -> int:
         """How many rows a place has, so that the number of partitions can be chosen.
 
         Raises:
@@ -200,33 +185,6 @@ class Engine(Protocol):
         """Let go of what it holds."""
 
 
-@contextmanager
-def opened(url: str | None, memory: int) -> "Iterator[Engine]":
-    """The engine that `[engines] batch` names; None is the embedded one.
-
-    Args:
-        url: as the answers have it.
-        memory: bytes that the embedded engine may use.
-
-    Raises:
-        EngineError: there is none for the URL, or its library is not installed.
-    """
-    engine: Any
-    if url is None:
-        from groundplan.patterns.batch.runs.embedded import Embedded
-
-        engine = Embedded(memory)
-    else:
-        from groundplan.engines.table import find
-        from groundplan.patterns.batch.runs.snapshot import Snapshots
-
-        engine = find("batch", url)(url, Snapshots)
-    try:
-        yield engine
-    finally:
-        engine.close()
-
-
 def files(folder: Path, inputs: FeatureSet, number: int) -> tuple[Path, Mapping[str, Path]]:
     """The snapshot that a partition reads: the population's file, and the others' by source.
 
@@ -241,8 +199,3 @@ def files(folder: Path, inputs: FeatureSet, number: int) -> tuple[Path, Mapping[
         slices = sorted((folder / "in" / source.name).glob("part-*.parquet"))
         there[source.name] = slices[0] if len(slices) == 1 else slices[number]
     return folder / "in" / main.name / part_name(number), there
-
-
-def part_name(number: int) -> str:
-    """What the file of a partition is called."""
-    return f"part-{number:05d}.parquet"

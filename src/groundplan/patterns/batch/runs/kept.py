@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 
 from groundplan import __version__
 from groundplan.durable import synced
+from groundplan.engines.partitions import part_name
 from groundplan.models.scorer import Floats
-from groundplan.patterns.batch.runs.engine import KEY, part_name
+from groundplan.patterns.batch.runs.engine import KEY
 from groundplan.patterns.batch.runs.run import FILE, Run, load
 from groundplan.patterns.batch.runs.traces import FEATURES, read
 
@@ -77,6 +78,8 @@ def keep(home: Path, run: Run, folder: Path) -> None:
     hidden.mkdir(parents=True)
     for name in (FILE, "in", FEATURES):  # first what makes it a run that can go on
         (folder / name).rename(hidden / name)
+    for draft in (hidden / FEATURES).glob(".*"):  # of a partition that was cut
+        draft.unlink()
     (hidden / _MADE).write_bytes(_made_by())
     for file in hidden.rglob("*"):
         synced(file)

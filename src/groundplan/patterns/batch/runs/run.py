@@ -1,6 +1,5 @@
 """A scoring run: a folder that survives a kill, partition by partition."""
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -8,7 +7,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
-from groundplan.durable import synced
+from groundplan.durable import written
 from groundplan.errors import BuildError
 
 FILE: Final = "run.json"
@@ -69,13 +68,7 @@ def moment(us: int, form: str = "%Y-%m-%dT%H:%M:%S.%fZ") -> str:
 
 def save(run: Run, folder: Path) -> None:
     """Write `run.json`, whole or not at all."""
-    hidden = folder / f".{FILE}"
-    with hidden.open("wb") as stream:
-        stream.write(msgspec.json.format(msgspec.json.encode(run), indent=1))
-        stream.flush()
-        os.fsync(stream.fileno())
-    hidden.replace(folder / FILE)
-    synced(folder)
+    written(folder / FILE, msgspec.json.format(msgspec.json.encode(run), indent=1))
 
 
 def load(folder: Path) -> Run | None:

@@ -22,17 +22,21 @@ from groundplan.patterns.batch.runs import counts
 from groundplan.patterns.batch.runs.asking import Asked, asked_for, made
 from groundplan.patterns.batch.runs.counts import Counts
 from groundplan.patterns.batch.runs.delta import check
-from groundplan.patterns.batch.runs.engine import Engine, Place, opened
+from groundplan.patterns.batch.runs.engine import Engine, Place
 from groundplan.patterns.batch.runs.kept import keep, kept
+from groundplan.patterns.batch.runs.opening import opened
 from groundplan.patterns.batch.runs.run import Run, load, moment, name_of, parts, pending, save
 from groundplan.patterns.batch.runs.scoring import Loaded, Scoring
+from groundplan.patterns.batch.runs.shares import Share, shares
 from groundplan.patterns.batch.runs.snapshot import dealt
 from groundplan.patterns.batch.runs.writing import write
 from groundplan.patterns.batch.stores import open_store
 from groundplan.patterns.batch.versions.intent import recover
 from groundplan.patterns.batch.versions.publishing import Published
 from groundplan.patterns.batch.versions.publishing import publish as announce
+from groundplan.patterns.batch.versions.standing import Standing, standing
 from groundplan.patterns.batch.versions.turn import turn
+from groundplan.patterns.batch.versions.validating import check_allowed
 from groundplan.project import Project
 from groundplan.rollout.builds import Build
 from groundplan.scores.version import Code, Version
@@ -59,7 +63,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
         done: partitions that an earlier, cut run had done.
         counts: of its rows.
         gone: of a delta run, keys of the last version that are not in the population.
-        decisions: names by position.
+        decisions: how many rows each took, by position.
         codes: reasons by position.
         published: what became of it; None where it was not to be published.
         out: where the scores were written as well, and how many.
@@ -71,7 +75,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     done: int
     counts: Counts
     gone: int
-    decisions: tuple[str, ...]
+    decisions: tuple[Share, ...]
     codes: tuple[Code, ...]
     published: Published | None
     out: tuple[str, int] | None
@@ -117,18 +121,21 @@ def score(
         fresh: begin anew, whatever was cut.
         out: a place to write the scores to as well.
         publish: whether the parts become a version; else they stay in the run's folder.
-        allow: checks that may fail this once.
+        allow: checks that may fail this once, of `validating.JUDGED`.
         partitions: how many; None for one in half a million rows.
         memory: bytes to stay within; None for what the answers say, else 4 GB.
 
     Raises:
         ProjectError: nothing says whom to score.
         InputError: a place cannot be read, or a row breaks a rule; nothing was written.
-        BuildError: there is no live build, or nothing that a delta could be taken from.
+        BuildError: there is no live build, or nothing that a delta could be taken from; or somebody
+            rolled back meanwhile, and nothing was published.
         EngineError: another run is on its way, or an engine did not do its work.
     """
+    check_allowed(allow)
     definition = define(project)
     recover(project)
+    began = standing(project) if publish else None
     build, inputs = live(project)
     asked = asked_for(project, definition, population, others or {}, at, delta, compare, publish)
     limit = memory or project.answers.policy.memory or MEMORY
@@ -138,10 +145,10 @@ def score(
     ):
         loaded = Loaded(project, build)
         before = _before(project, build, loaded) if delta else None
-        work = _Work(project, definition, build, inputs, engine, report, before)
+        work = _Work(project, definition, build, inputs, engine, report, before, began)
         run, folder, done = work.begin(asked, fresh, partitions)
         work.compute(run, folder, compare)
-        return work.finish(run, folder, done, loaded, publish, allow, out)
+        return work.finish(run, folder, done, loaded, allow, out)
 
 
 class _Work:
@@ -156,9 +163,11 @@ class _Work:
         engine: Engine,
         report: Report,
         before: Version | None,
+        began: Standing | None,
     ) -> None:
         self._project, self._definition, self._build = project, definition, build
         self._inputs, self._engine, self._report, self._before = inputs, engine, report, before
+        self._began = began  # None: nothing is to be published
         self._runs = project.home / RUNS
         self._seconds: dict[str, float] = {}
 
@@ -202,19 +211,17 @@ class _Work:
         folder: Path,
         done: int,
         loaded: Loaded,
-        publish: bool,
         allow: Sequence[str],
         out: str | Path | None,
     ) -> Outcome:
         """Publish the parts, write them elsewhere as well, and clear away what is not needed."""
         found = counts.of_parts(parts(folder))
         published = None
-        if publish and not found.unequal:
-            began = time.monotonic()
-            published = announce(
-                self._project, self._definition, self._build, run, folder, self._report, allow=allow
-            )
-            self._seconds["publish"] = time.monotonic() - began
+        if self._began is not None and not found.unequal:
+            start = time.monotonic()
+            about = (self._project, self._definition, self._build, run, folder, self._report)
+            published = announce(*about, allow=allow, began=self._began)
+            self._seconds["publish"] = time.monotonic() - start
         written = None
         if out is not None and (published is None or published.passed):
             place = places.absolute(out, Path.cwd())
@@ -228,7 +235,7 @@ class _Work:
             done=done,
             counts=found,
             gone=self._before.rows - found.unchanged - found.changed if self._before else 0,
-            decisions=loaded.cuts.names,
+            decisions=shares(self._build, found),
             codes=loaded.codes,
             published=published,
             out=written,
@@ -259,9 +266,10 @@ class _Work:
         as_of = now if asked.at is None else asked.at
         if as_of > now:
             raise InputError("at", f"{moment(as_of)} is yet to come: score as of now or earlier")
+        before = Archive(self._project.home).whole(self._before) if self._before else []
         source = self._inputs.source
         population, others = made(self._inputs, asked, self._report)
-        rows = self._engine.count(source, population)
+        rows = self._engine.count(population)
         if not rows:
             raise InputError(
                 "population", f"{places.shown(population)} has no rows: there is nobody to score"
@@ -285,7 +293,7 @@ class _Work:
                 engine=self._engine.name,
                 asked=asked.said or {},
             )
-            self._deal_before(folder, count)
+            self._deal_before(before, folder, count)
             save(run, folder)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -331,13 +339,12 @@ class _Work:
             data[other.name] = {"place": _shown(others[other.name]), **taken._asdict()}
         return data
 
-    def _deal_before(self, folder: Path, count: int) -> None:
+    def _deal_before(self, before: Sequence[Path], folder: Path, count: int) -> None:
         """Lay the last version's rows beside the partitions of this run."""
-        if self._before is None:
+        if not before:
             return
-        kept = Archive(self._project.home).parts(self._before.name)
         with places.connected() as connection:
-            dealt(connection, kept, folder / "before", count)
+            dealt(connection, before, folder / "before", count)
 
     def _progress(self, step: str) -> Any:
         return lambda done, total: self._report(step, done, total)

@@ -12,6 +12,7 @@ import pyarrow as pa
 from msgspec.structs import replace
 
 from groundplan.decision import decide
+from groundplan.engines.partitions import part_name
 from groundplan.models import Explainer, Words, kinds, load_explainer
 from groundplan.models.bands import Cuts
 from groundplan.models.codes import Coded
@@ -22,7 +23,7 @@ from groundplan.patterns.batch.definition import define
 from groundplan.patterns.batch.live import cuts
 from groundplan.patterns.batch.runs import counts
 from groundplan.patterns.batch.runs.counts import Counts
-from groundplan.patterns.batch.runs.engine import KEY, SEGMENT, part_name
+from groundplan.patterns.batch.runs.engine import KEY, SEGMENT
 from groundplan.patterns.batch.runs.kept import Kept
 from groundplan.patterns.batch.runs.run import load
 from groundplan.patterns.batch.runs.traces import Traces, Tracing
@@ -316,5 +317,5 @@ def _no_reasons(rows: int) -> Any:
 
 @lru_cache(maxsize=2)
 def _loaded(project: Path, build: Path, run: Path, threads: int) -> Loaded:
-    """What a worker holds for all its partitions of one run."""
+    """What a worker holds for all its partitions of one run; another run loads anew."""
     return Loaded(Project(project), Build(build), threads)

@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 
 from groundplan.engines import places
 from groundplan.engines.coerced import Coerced, coerced, explained, has, not_after
+from groundplan.engines.partitions import Taken, part_name, placed
 from groundplan.engines.places import Place, Rows
 from groundplan.errors import EngineError, InputError
 from groundplan.features import Source
-from groundplan.patterns.batch.runs.engine import DIGITS, KEY, SEGMENT, Progress, Taken, part_name
+from groundplan.patterns.batch.runs.engine import KEY, SEGMENT, Progress
 from groundplan.patterns.batch.runs.run import moment
 
 _HERE: Final = "@partition"
@@ -69,7 +70,7 @@ class Snapshots:
         outer += [
             f"{_named(key)} AS {_named(KEY)}",
             f"CAST({_named(segment) if segment else 'NULL'} AS VARCHAR) AS {_named(SEGMENT)}",
-            f"{_placed(_named(key), partitions)} AS {_named(_HERE)}",
+            f"{placed(_named(key), partitions)} AS {_named(_HERE)}",
         ]
         if not numbered and source.id not in columns:
             outer.insert(0, _named(source.id))
@@ -103,7 +104,7 @@ class Snapshots:
         within = [f"epoch_us({time}) < {as_of}"]
         if since is not None:
             within.append(f"epoch_us({time}) >= {since}")
-        here = _placed(_named(by), partitions) if by else "0"
+        here = placed(_named(by), partitions) if by else "0"
         query = (
             f"SELECT {', '.join(map(_named, columns))}, {here} AS {_named(_HERE)} "
             f"FROM ({_select(rows, [each.checked for each in read])}) "
@@ -192,7 +193,7 @@ def dealt(
     listed = ", ".join("'" + str(part).replace("'", "''") + "'" for part in parts)
     found = connection.sql(
         "SELECT key, score, decision, reasons, inputs, "
-        f"{_placed('key', partitions)} AS {_named(_HERE)} FROM read_parquet([{listed}])"
+        f"{placed('key', partitions)} AS {_named(_HERE)} FROM read_parquet([{listed}])"
     )
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -253,14 +254,6 @@ def _texts(schema: pa.Schema) -> list[str]:
 
 def _select(rows: Rows, columns: list[str]) -> str:
     return f"SELECT {', '.join(dict.fromkeys(columns))} FROM {rows.relation}"
-
-
-def _placed(key: str, partitions: int) -> str:
-    """The partition of a key, as every engine can compute it."""
-    if partitions == 1:
-        return "0"
-    digits = f"substr(md5(CAST({key} AS VARCHAR)), 1, {DIGITS})"
-    return f"CAST('0x' || {digits} AS INTEGER) % {partitions}"
 
 
 def _file(folder: Path, number: int) -> str:

@@ -13,9 +13,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from groundplan.engines.partitions import part_name
 from groundplan.errors import BuildError
 from groundplan.models.scorer import Floats
-from groundplan.patterns.batch.runs.engine import part_name
 
 FEATURES: Final = "features"
 """The folder of these files in the folder of a run."""

@@ -5,7 +5,6 @@ the intent is written; after the last one it is removed. Who finds one, under th
 to an end: a publication that did not reach the pointer is taken back, a rollback is completed.
 """
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
@@ -15,7 +14,7 @@ from typing import Any, Final, Literal, Protocol, runtime_checkable
 import msgspec
 from msgspec import Struct
 
-from groundplan.durable import synced
+from groundplan.durable import synced, written
 from groundplan.errors import InputError
 from groundplan.patterns.batch.archive import Archive
 from groundplan.patterns.batch.stores import open_store
@@ -54,11 +53,7 @@ class Intent(Struct, frozen=True):
 
 def begin(home: Path, intent: Intent) -> None:
     """Write down what is about to happen."""
-    hidden = home / f".{FILE}"
-    hidden.write_bytes(msgspec.json.encode(intent))
-    synced(hidden)
-    os.replace(hidden, home / FILE)
-    synced(home)
+    written(home / FILE, msgspec.json.encode(intent))
 
 
 def end(home: Path) -> None:

@@ -1,6 +1,5 @@
 """What the part files of a version hold: one pass over millions of rows, in bounded memory."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 from msgspec import Struct
 
 from groundplan.errors import InputError
+from groundplan.models.fairness import SMALL
 from groundplan.monitoring.distribution import Sketch, log_odds, sketch, together
 from groundplan.scores.store import PART
 
@@ -23,6 +23,10 @@ MEMORY: Final = 1_200_000_000
 
 BARS: Final = 20
 """Bars of the histogram of scores."""
+
+SEGMENTS: Final = 1_000
+"""Segments with an average of their own at most: all of them are read by whoever opens a version,
+in the middle of a request."""
 
 _Drawn: TypeAlias = tuple[npt.NDArray[np.int64], Sketch]
 
@@ -46,7 +50,9 @@ class Measured(Struct, frozen=True):
         most: reasons of the row that has most.
         codes: the greatest position of a reason, by magnitude.
         blank: rows with a reason that names no code.
-        segments: by segment, its rows and mean score.
+        segments: rows and mean score of each segment of at least `SMALL` rows, of the `SEGMENTS`
+            largest; the mean of a few would tell of each of them, and say little of the next one.
+        others: how many segments there are besides.
         histogram: rows by equal parts of 0..1, `BARS` of them.
         scores: the distribution of the scores' log-odds.
     """
@@ -64,6 +70,7 @@ class Measured(Struct, frozen=True):
     codes: int
     blank: int
     segments: dict[str, tuple[int, float]]
+    others: int
     histogram: tuple[int, ...]
     scores: Sketch
 
@@ -113,9 +120,14 @@ def measure(within: Database, parts: Sequence[Path], decisions: int) -> Measured
     if not parts:
         raise InputError("parts", "the run has no parts: nothing was scored; score again")
     files = [str(part) for part in parts]
-    groups = within.execute(_GROUPS, [files]).fetchall()
+    within.execute(_GROUPS, [files])  # as many as rows, where each is a segment of its own
+    try:
+        groups = within.execute(_BY_DECISION).fetchall()
+        segments = within.execute(_BY_SEGMENT).fetchall()
+    finally:
+        within.execute("DROP TABLE groups")
     distinct = _one(within.execute(f"SELECT count(DISTINCT key) {_READ}", [files]))
-    return _measured(groups, int(distinct), decisions, list(map(_drawn, parts)))
+    return _measured(groups, segments, int(distinct), decisions, list(map(_drawn, parts)))
 
 
 def churn(within: Database, parts: Sequence[Path], before: Sequence[Path]) -> Churn:
@@ -170,61 +182,67 @@ def rows(within: Database, parts: Sequence[Path], keys: Sequence[Any]) -> dict[A
     return {row["key"]: row for row in found.to_arrow_table().to_pylist()}
 
 
-def digest(file: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 _READ: Final = "FROM read_parquet(?)"
 
 _GROUPS: Final = f"""
-SELECT segment, decision, count(*), min(score), max(score),
-       count(*) FILTER (NOT (score >= 0 AND score <= 1) OR score IS NULL),
+CREATE OR REPLACE TEMP TABLE groups AS
+SELECT segment, decision, count(*) AS rows, min(score) AS least, max(score) AS greatest,
+       count(*) FILTER (NOT (score >= 0 AND score <= 1) OR score IS NULL) AS outside,
        sum(CASE WHEN score >= 0 AND score <= 1
-                THEN CAST(round(score * {_SCALE}) AS HUGEINT) ELSE 0 END),
-       count(*) FILTER (len(reasons) = 0), max(len(reasons)),
-       max(greatest(list_max(reasons), -list_min(reasons))),
-       count(*) FILTER (list_contains(reasons, 0))
+                THEN CAST(round(score * {_SCALE}) AS HUGEINT) ELSE 0 END) AS total,
+       count(*) FILTER (len(reasons) = 0) AS bare, max(len(reasons)) AS most,
+       max(greatest(list_max(reasons), -list_min(reasons))) AS code,
+       count(*) FILTER (list_contains(reasons, 0)) AS blank
 {_READ} GROUP BY segment, decision"""
+
+_BY_DECISION: Final = """
+SELECT decision, sum(rows), min(least), max(greatest), sum(outside), sum(total), sum(bare),
+       max(most), max(code), sum(blank)
+FROM groups GROUP BY decision"""
+
+_BY_SEGMENT: Final = f"""
+SELECT segment, sum(rows) AS rows, sum(total), count(*) OVER () AS segments
+FROM groups WHERE segment IS NOT NULL GROUP BY segment
+ORDER BY rows DESC, segment LIMIT {SEGMENTS}"""
 
 
 def _measured(
-    groups: list[tuple[Any, ...]], distinct: int, decisions: int, drawn: list[_Drawn]
+    groups: list[tuple[Any, ...]],
+    segments: list[tuple[Any, ...]],
+    distinct: int,
+    decisions: int,
+    drawn: list[_Drawn],
 ) -> Measured:
     by_decision, bare = [0] * decisions, [0] * decisions
-    sums: dict[str | None, list[int]] = {}
     unknown = 0
-    for segment, decision, count, *_, total, without, _most, _code, _blank in groups:
+    for decision, count, *_, without, _most, _code, _blank in groups:
         if decision is None or decision >= decisions:
             unknown += count
         else:
             by_decision[decision] += count
             bare[decision] += without
-        sum_ = sums.setdefault(segment, [0, 0])
-        sum_[0] += count
-        sum_[1] += int(total or 0)
-    rows = sum(count for count, _ in sums.values())
-    outside = sum(group[5] for group in groups)
+    rows = sum(group[1] for group in groups)
+    outside = sum(group[4] for group in groups)
+    averaged = {
+        segment: (count, _mean(total, count) or 0.0)
+        for segment, count, total, _ in sorted(segments)
+        if count >= SMALL
+    }
     return Measured(
         rows=rows,
         distinct=distinct,
         outside=outside,
         unknown=unknown,
-        least=min((group[3] for group in groups if group[3] is not None), default=None),
-        greatest=max((group[4] for group in groups if group[4] is not None), default=None),
-        mean=_mean(sum(total for _, total in sums.values()), rows) if not outside else None,
+        least=min((group[2] for group in groups if group[2] is not None), default=None),
+        greatest=max((group[3] for group in groups if group[3] is not None), default=None),
+        mean=_mean(sum(group[5] for group in groups), rows) if not outside else None,
         decisions=tuple(by_decision),
         bare=tuple(bare),
-        most=max((group[8] or 0 for group in groups), default=0),
-        codes=max((group[9] or 0 for group in groups), default=0),
-        blank=sum(group[10] for group in groups),
-        segments={
-            segment: (count, _mean(total, count) or 0.0)
-            for segment, (count, total) in sorted(
-                (segment, found) for segment, found in sums.items() if segment is not None
-            )
-        },
+        most=max((group[7] or 0 for group in groups), default=0),
+        codes=max((group[8] or 0 for group in groups), default=0),
+        blank=sum(group[9] for group in groups),
+        segments=averaged,
+        others=(segments[0][3] if segments else 0) - len(averaged),
         histogram=tuple(np.sum([bars for bars, _ in drawn], axis=0).tolist()),
         scores=together(scores for _, scores in drawn),
     )

@@ -11,21 +11,26 @@ import numpy as np
 import pyarrow.parquet as pq
 from msgspec import Struct
 
-from groundplan.errors import BuildError, EngineError, InputError
+from groundplan.errors import BuildError, EngineError
+from groundplan.features.category import Category
+from groundplan.features.expressions import Constant, Expression
+from groundplan.features.moment import TimePart
 from groundplan.models import kinds
 from groundplan.models.bands import Cuts
 from groundplan.monitoring.distribution import FOOTER, Sketch, together, unpacked
-from groundplan.patterns.batch.archive import Archive, sketches
+from groundplan.patterns.batch.archive import Archive, digest, sketches
 from groundplan.patterns.batch.definition import Definition, Report
 from groundplan.patterns.batch.live import agreeing
 from groundplan.patterns.batch.runs.run import Run, parts
 from groundplan.patterns.batch.runs.scoring import Loaded
-from groundplan.patterns.batch.versions import intent, measuring
+from groundplan.patterns.batch.versions import intent, measuring, standing
+from groundplan.patterns.batch.versions.candidate import Before, Candidate
 from groundplan.patterns.batch.versions.intent import Intent
 from groundplan.patterns.batch.versions.measuring import Database, Measured
 from groundplan.patterns.batch.versions.recomputing import Recomputing
 from groundplan.patterns.batch.versions.retention import current, following, previous, retain
-from groundplan.patterns.batch.versions.validating import JUDGED, Before, Candidate, validate
+from groundplan.patterns.batch.versions.standing import Standing
+from groundplan.patterns.batch.versions.validating import check_allowed, validate
 from groundplan.project import Project
 from groundplan.rollout.builds import Build
 from groundplan.scores.store import ScoreStore, Verifiable
@@ -76,6 +81,7 @@ def publish(
     *,
     allow: Sequence[str] = (),
     wait: float = intent.WAIT,
+    began: Standing | None = None,
 ) -> Published:
     """Validate the parts of a run, make them a complete version, and move the pointer to it.
 
@@ -91,16 +97,18 @@ def publish(
         report: told the progress.
         allow: checks that may fail this once, of `validating.JUDGED`.
         wait: seconds to wait for another publication.
+        began: what stood when the run began; None where nobody could roll back since.
 
     Returns:
         What became of it; `passed` is False where a check failed and nothing was announced.
 
     Raises:
         InputError: a check may not be allowed to fail, or the parts cannot be read.
-        BuildError: the build is not the one that the run scored with.
+        BuildError: the build is not the one that the run scored with, or somebody rolled back
+            since it began.
         EngineError: the store did not do its work, or another publication takes too long.
     """
-    began = time.monotonic()
+    start = time.monotonic()
     _check(build, run, allow)
     with (
         intent.announcing(project, f"publishing {run.name}", wait) as store,
@@ -111,7 +119,9 @@ def publish(
         if live is not None and live.name == run.name:  # cut after the pointer had moved
             retain(archive, store, definition.publication.keep, run.name)
             before = previous(archive, store, run.name)
-            return Published(live, before, True, None, None, time.monotonic() - began)
+            return Published(live, before, True, None, None, time.monotonic() - start)
+        if began is not None:
+            standing.check(project, store, run, began)
         candidate, version = _candidate(project, definition, build, run, folder, database, report)
         last = _before(archive, live)
         checks = validate(
@@ -129,10 +139,10 @@ def publish(
         name = live.name if live else None
         if set(failed) - set(allow):
             aside = archive.refuse(version, candidate.parts, candidate.sketches)
-            return Published(version, name, False, aside, None, time.monotonic() - began)
+            return Published(version, name, False, aside, None, time.monotonic() - start)
         took = _announce(project.home, archive, store, version, candidate, name, report)
         retain(archive, store, definition.publication.keep, version.name)
-    return Published(version, name, True, None, took, time.monotonic() - began, tuple(failed))
+    return Published(version, name, True, None, took, time.monotonic() - start, tuple(failed))
 
 
 def _announce(
@@ -171,13 +181,7 @@ def _check(build: Build, run: Run, allow: Sequence[str]) -> None:
             f"the run {run.name} scored with the build {run.build}, not with {build.folder.name}: "
             "score again"
         )
-    for name in allow:
-        if name not in JUDGED:
-            raise InputError(
-                "allow",
-                f"{name!r} cannot be allowed to fail: of the checks, {', '.join(JUDGED)} compare "
-                "with a limit; the others find errors",
-            )
+    check_allowed(allow)
 
 
 def _candidate(
@@ -193,9 +197,11 @@ def _candidate(
     files = parts(folder)
     loaded = Loaded(project, build)
     report("measure the scores", 0, 2)
-    sha256 = {part.name: measuring.digest(part) for part in files}
+    sha256 = {part.name: digest(part) for part in files}
     report("measure the scores", 1, 2)
     measured = measuring.measure(database, files, len(loaded.cuts.names))
+    inputs = agreeing(project, build)
+    named = dict(zip(inputs.names, inputs.expressions, strict=True))
     report("measure the scores", 2, 2)
     candidate = Candidate(
         run=run,
@@ -206,11 +212,19 @@ def _candidate(
         decisions=loaded.cuts.names,
         codes=len(loaded.codes),
         sha256=sha256,
-        recompute=Recomputing(folder, agreeing(project, build), loaded),
+        recompute=Recomputing(folder, inputs, loaded),
         rounding=ROUNDING if kinds.kind(loaded.model) in ROUNDED else 0.0,
         database=database,
+        categories={name: each.known for name, each in named.items() if isinstance(each, Category)},
+        moments=frozenset(name for name, each in named.items() if _timed(each)),
+        audit=project.answers.interpretability.level == "audit",
     )
     return candidate, _version(project, definition, candidate, loaded)
+
+
+def _timed(feature: Expression) -> bool:
+    """Whether it reads the time alone: a run asks what holds at one moment."""
+    return all(isinstance(leaf, TimePart | Constant) for leaf in feature.leaves())
 
 
 def _version(
@@ -246,7 +260,10 @@ def _version(
 
 
 def _figures(measured: Measured, names: Cuts) -> dict[str, Any]:
-    """How the scores are distributed, fit for JSON; `log_odds` is a `Sketch`."""
+    """How the scores are distributed, fit for JSON; `log_odds` is a `Sketch`.
+
+    `segments_without` are segments that have no average of their own.
+    """
     rows = max(measured.rows, 1)
     shares = (count / rows for count in measured.decisions)
     return {
@@ -255,6 +272,7 @@ def _figures(measured: Measured, names: Cuts) -> dict[str, Any]:
         "greatest": measured.greatest,
         "histogram": list(measured.histogram),
         "decisions": dict(zip(names.names, shares, strict=True)),
+        "segments_without": measured.others,
         "log_odds": msgspec.json.decode(msgspec.json.encode(measured.scores)),
     }
 
@@ -282,10 +300,11 @@ def _before(archive: Archive, live: Version | None) -> Before | None:
     """What the live version can be compared by."""
     if live is None:
         return None
-    kept = live.figures.get("log_odds")
+    kept, parts = live.figures.get("log_odds"), archive.parts(live.name)
+    whole = live.sha256.keys() <= {part.name for part in parts}  # some say nothing of all its keys
     return Before(
         version=live,
-        parts=archive.parts(live.name),
+        parts=parts if whole else (),
         sketches=archive.sketches(live.name),
         scores=msgspec.convert(kept, Sketch) if kept else None,
     )

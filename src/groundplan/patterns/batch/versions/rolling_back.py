@@ -80,7 +80,8 @@ def rollback(project: Project, to: str | None = None, wait: float = intent.WAIT)
 
     Raises:
         InputError: nothing is published, there is no such version, or it is live already.
-        BuildError: its build is gone or was altered.
+        BuildError: its build is gone or was altered; or its scores would have to be written again,
+            and the archived parts were altered.
         EngineError: the store did not do its work, or another process holds it for too long.
     """
     began = time.monotonic()
@@ -152,7 +153,7 @@ def _target(archive: Archive, store: ScoreStore, live: Version, to: str | None) 
         if version.name == name and _whole(store, name):
             return version
     version = archive.read(name)  # another store was named meanwhile, or its file is damaged
-    store.load(version, archive.parts(name))
+    store.load(version, archive.whole(version))
     if not _whole(store, name):
         raise EngineError(f"{name} is damaged again once it is written: look after the disk")
     return version

@@ -1,20 +1,20 @@
 """What a version has to show before it is announced: every check runs, and says what it found."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final, NamedTuple
 
+from groundplan.errors import InputError
 from groundplan.models.codes import Reasons
 from groundplan.monitoring.distribution import Sketch, chance, moved, psi, show
-from groundplan.patterns.batch.runs.run import Run
+from groundplan.patterns.batch.archive import digest
 from groundplan.patterns.batch.versions import measuring
-from groundplan.patterns.batch.versions.measuring import Database, Measured
-from groundplan.patterns.batch.versions.recomputing import Recompute
+from groundplan.patterns.batch.versions.candidate import Before, Candidate
+from groundplan.patterns.batch.versions.straying import strayed
 from groundplan.scores.publication import Publication
-from groundplan.scores.version import Check, Version
+from groundplan.scores.version import Check
 
-JUDGED: Final = ("rows", "coverage", "nulls", "drift", "churn")
+JUDGED: Final = ("rows", "coverage", "nulls", "ranges", "drift", "churn")
 """The checks that compare with a limit, which a person may overrule; the others find errors."""
 
 FIRST: Final = "the first version: nothing to compare with"
@@ -30,54 +30,19 @@ _MOST: Final = 3
 """Features that are named as the reason of a drift, and keys as examples."""
 
 
-@dataclass(frozen=True)
-class Before:
-    """The version that is live, as far as it can be compared with.
+def check_allowed(names: Sequence[str]) -> None:
+    """Refuse to overrule what no person may.
 
-    Args:
-        version: its record.
-        parts: its part files; empty where this machine has none.
-        sketches: how its features were distributed; empty where nobody knows.
-        scores: how its scores were distributed.
+    Raises:
+        InputError: one of them is no check, or finds errors.
     """
-
-    version: Version
-    parts: Sequence[Path]
-    sketches: Mapping[str, Sketch]
-    scores: Sketch | None
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A version that wants to be announced.
-
-    Args:
-        run: what was run.
-        parts: its part files.
-        measured: what they hold.
-        sketches: how its features are distributed.
-        decisions: the names of the decisions.
-        codes: how many reasons there are to name; 0 where none are given.
-        sha256: of each part when it was measured, by file name.
-        recompute: makes rows again from the raw snapshot, by key.
-        rounding: how far a score may be from that of its row alone; 0 where it is the same to
-            the bit.
-        database: reads the parts.
-        trained: how the features were distributed in the rows that trained the model; empty where
-            the build does not say.
-    """
-
-    run: Run
-    parts: Sequence[Path]
-    measured: Measured
-    sketches: Mapping[str, Sketch]
-    decisions: tuple[str, ...]
-    codes: int
-    sha256: Mapping[str, str]
-    recompute: Recompute
-    rounding: float
-    database: Database
-    trained: Mapping[str, Sketch] = field(default_factory=dict)
+    for name in names:
+        if name not in JUDGED:
+            raise InputError(
+                "allow",
+                f"{name!r} cannot be allowed to fail: of the checks, {', '.join(JUDGED)} compare "
+                "with a limit; the others find errors",
+            )
 
 
 class _Found(NamedTuple):
@@ -106,8 +71,9 @@ def validate(
         "rows": lambda: _rows(candidate, before, limits),
         "coverage": lambda: _coverage(candidate, limits),
         "keys": lambda: _keys(candidate),
-        "range": lambda: _range(candidate),
+        "scores": lambda: _scores(candidate),
         "nulls": lambda: _nulls(candidate, before, limits),
+        "ranges": lambda: _ranges(candidate, before, limits),
         "drift": lambda: _drift(candidate, before, limits),
         "churn": lambda: _churn(candidate, before, limits),
         "reasons": lambda: _reasons(candidate, limits, reasons),
@@ -123,6 +89,8 @@ def validate(
 
 def _rows(candidate: Candidate, before: Before | None, limits: Publication) -> _Found:
     rows, limit = candidate.measured.rows, f"within {_share(limits.rows)} of the last version"
+    if math.isinf(limits.rows):
+        limit = "at least one row"
     if before is None:
         return _Found(rows > 0, f"{rows:,} rows; {FIRST}", "at least one row")
     last = before.version.rows
@@ -152,7 +120,7 @@ def _keys(candidate: Candidate) -> _Found:
     return _Found(not twice, says, "every key stands once, none is null")
 
 
-def _range(candidate: Candidate) -> _Found:
+def _scores(candidate: Candidate) -> _Found:
     found = candidate.measured
     wrong = found.outside + found.unknown
     says = f"{found.outside:,} scores are no probability, {found.unknown:,} decisions unknown"
@@ -194,6 +162,39 @@ def _nulls(candidate: Candidate, before: Before | None, limits: Publication) -> 
     more = f" ({len(over)} features rise further than that)" if len(over) > _MOST else ""
     gone = f"; {len(lost)} features of {whose} are not here" if lost else ""
     return _Found(not over, f"{named}{more}{gone}", limit)
+
+
+def _ranges(candidate: Candidate, before: Before | None, limits: Publication) -> _Found:
+    # Training is what the model knows. Were the last version's values known too, a wrong unit
+    # that came in with a few rows would pass when all the others follow.
+    limit = (
+        f"the share of a feature's values far outside of training's rises by at most "
+        f"{_share(limits.ranges)}, and some are where training's are"
+    )
+    if not candidate.sketches:
+        return _Found(False, "the parts say nothing of the features: score again", limit)
+    if not candidate.trained:
+        says = f"the build {candidate.run.build} says nothing of what trained it: not compared"
+        return _Found(True, says, limit)
+    known = {
+        name: candidate.trained[name] for name in candidate.trained if name not in candidate.moments
+    }
+    found = strayed(
+        known,
+        before.sketches if before is not None else {},
+        candidate.sketches,
+        limits.ranges,
+        candidate.categories,
+    )
+    over = [each for each in found if each.excess > 0]
+    if over:
+        more = f"; {len(over)} features in all" if len(over) > _MOST else ""
+        return _Found(False, "; ".join(each.says for each in over[:_MOST]) + more, limit)
+    if not found:
+        return _Found(True, "no feature has values here and in training: not compared", limit)
+    most = max(found, key=lambda each: each.share)
+    says = f"{len(found)} features lie where training's do"
+    return _Found(True, f"{says} but for {most.says}" if most.share else says, limit)
 
 
 def _drift(candidate: Candidate, before: Before | None, limits: Publication) -> _Found:
@@ -255,7 +256,10 @@ def _churn(candidate: Candidate, before: Before | None, limits: Publication) -> 
 
 
 def _reasons(candidate: Candidate, limits: Publication, reasons: Reasons) -> _Found:
-    """Present where they are needed: a row without any must have none when it is made again."""
+    """Present where they are needed: a row without any must have none when it is made again.
+
+    At the level `audit` a row without any fails: it is decided about as nobody can account for.
+    """
     found, limit = candidate.measured, f"at most {reasons.top} known reasons where one is needed"
     if not candidate.codes:
         return _Found(found.most == 0, "the plan gives no reasons", "none")
@@ -283,7 +287,13 @@ def _reasons(candidate: Candidate, limits: Publication, reasons: Reasons) -> _Fo
         says += f"; {len(wrong):,} of {len(keys):,} without have some: {_examples(wrong)}"
     else:
         says += f"; for {len(keys):,} without, looked into, nothing speaks in that direction"
-    return _Found(not wrong, says, limit)
+    if candidate.audit:
+        each = ", ".join(
+            f"{found.bare[at]:,} {candidate.decisions[at]}" for at in needed if found.bare[at]
+        )
+        kinds = "" if reasons.only == "both" else ', or let Reasons(only="both") name all that does'
+        says += f"; at the level audit these need one too ({each}): choose cuts without them{kinds}"
+    return _Found(not wrong and not candidate.audit, says, limit)
 
 
 def _sample(candidate: Candidate, limits: Publication) -> _Found:
@@ -322,9 +332,7 @@ def _differing(candidate: Candidate, keys: Sequence[int | str]) -> list[str]:
 def _checksum(candidate: Candidate) -> _Found:
     """The parts are read anew: what was measured is what is published."""
     changed = [
-        part.name
-        for part in candidate.parts
-        if measuring.digest(part) != candidate.sha256.get(part.name)
+        part.name for part in candidate.parts if digest(part) != candidate.sha256.get(part.name)
     ]
     says = f"{len(candidate.parts):,} parts read again, {len(changed):,} differ"
     if len(candidate.parts) != candidate.run.partitions:

@@ -5,6 +5,7 @@ from html import escape
 from importlib import resources
 from typing import Any, Final
 
+from groundplan.models.fairness import SMALL
 from groundplan.patterns.batch.building.report import plots, tables
 from groundplan.patterns.batch.building.report.numbers import figure, money, percent, within
 from groundplan.rollout.builds import Manifest
@@ -181,10 +182,9 @@ def _fairness(report: Mapping[str, Any]) -> str:
         "How decisions and errors spread over groups. A true positive rate is the share of a "
         "group's positives that is acted on; a group is calibrated where its mean score is its "
         "share of positives. The four-fifths rule (29 CFR 1607.4(D)) looks at the ratio of the "
-        f"lowest to the highest share of the decision that people want, {_wanted(report)}; equal "
-        "opportunity (Hardt et al., 2016) at the difference of true positive rates. Groups marked "
-        "<i>few</i> have under "
-        f"30 rows of a class and are not compared. {_INTERVALS}."
+        f"lowest to the highest share of the decision that people want, {_wanted(report)}. "
+        f"{_opportunity(report)}Groups marked <i>few</i> have under {SMALL} rows of a class and "
+        f"are not compared. {_INTERVALS}."
     )
     body = "".join(
         f"<h3>{escape(told['attribute'])}</h3>{tables.fairness(told)}"
@@ -200,6 +200,22 @@ def _wanted(report: Mapping[str, Any]) -> str:
     if not held:
         return "which `favourable` in system.py may name"
     return f"here <b>{tables.shown(held[0])}</b>, and is flagged for that one alone"
+
+
+_DUE: Final = {
+    "tpr": "true positive rates: the positives are who should get it, and the rate is of those "
+    "who do",
+    "fpr": "false positive rates: the negatives are who should get it, and the rate is of those "
+    "who do not",
+    None: "",
+}
+"""What equal opportunity looks at, by the rate that says it."""
+
+
+def _opportunity(report: Mapping[str, Any]) -> str:
+    """Which difference equal opportunity is about; nothing where it is about none."""
+    due = _DUE[report["fairness"][0]["opportunity"]]
+    return f"Equal opportunity (Hardt et al., 2016) looks at the difference of {due}. " * bool(due)
 
 
 def _origin(manifest: Manifest) -> str:

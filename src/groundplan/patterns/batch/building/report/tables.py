@@ -117,6 +117,16 @@ UNDER: Final = {
 """What is said of the ratio of the decision that people want, and of no other."""
 
 
+def differences(told: Mapping[str, Any]) -> dict[str, str]:
+    """What the greatest differences between the groups of an attribute are called, by rate."""
+    rates = {"tpr": "true positive rates", "fpr": "false positive rates"}
+    return {
+        name: f"greatest difference of {rate}"
+        + (" (equal opportunity)" if name == told["opportunity"] else "")
+        for name, rate in rates.items()
+    }
+
+
 def fairness(told: Mapping[str, Any]) -> str:
     """The table of one attribute, and how uneven it is."""
     heads = [
@@ -158,10 +168,10 @@ def _uneven(told: Mapping[str, Any]) -> str:
             f"<li><b>{shown(ratio['decision'])}</b> {ends}: "
             f"ratio {within(ratio['ratio'])}{flag}</li>"
         )
-    for name, said in (("opportunity", "true"), ("false_alarms", "false")):
-        lines.append(
-            f"<li>greatest difference of {said} positive rates: {within(told[name], percent)}</li>"
-        )
+    lines += [
+        f"<li>{said}: {within(told[name], percent)}</li>"
+        for name, said in differences(told).items()
+    ]
     return f'<ul class="uneven">{"".join(lines)}</ul>'
 
 
