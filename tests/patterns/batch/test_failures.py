@@ -21,8 +21,9 @@ REFUSED = {
     "a score has no reason, or one that is not its own",
     "a run's rows are not what its raw data make of them",
     "a half-written version is read",
+    "the new model is no better than the base rate",
 }
-"""Causes for which publication is refused: what answers is the version that did so before."""
+"""Causes for which a publication or a build is refused: what answers is what did so before."""
 
 NO_FAILURE = {
     "groundplan_build_info": "says which build scored",

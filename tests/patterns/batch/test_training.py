@@ -14,7 +14,7 @@ from groundplan.errors import BuildError, InputError, ProjectError
 from groundplan.features import offline
 from groundplan.models import Words, kinds
 from groundplan.models.metrics import roc_auc
-from groundplan.patterns.batch.building.rows import features, past
+from groundplan.patterns.batch.building.rows import features, fingerprint, past
 from groundplan.patterns.batch.building.training import build
 from groundplan.patterns.batch.definition import define
 from groundplan.patterns.batch.live import cuts, live
@@ -130,6 +130,19 @@ def test_any_form_of_the_same_rows_trains_the_same_model(
         assert made.manifest.files["trees.txt"] == built.manifest.files["trees.txt"]
         assert made.manifest.data["sha256"] == built.manifest.data["sha256"]
         assert made.manifest.data["file"] == str(data)
+
+
+def test_the_fingerprint_of_rows_is_that_of_their_values() -> None:
+    """Memory under a missing value, or before a slice, changes nothing; a value does."""
+    rows = pa.table({"a": [1.0, None], "b": ["x", None], "c": [True, None], "d": [7, 8]})
+    values = pa.py_buffer(np.array([1.0, 5.0]).tobytes())
+    other = pa.Array.from_buffers(pa.float64(), 2, [pa.py_buffer(b"\x01"), values])
+    same = rows.set_column(0, "a", other)
+    assert same.equals(rows)
+    assert fingerprint(same) == fingerprint(rows)
+    assert fingerprint(pa.concat_tables([rows, rows]).slice(2)) == fingerprint(rows)
+    changed = [fingerprint(rows.set_column(1, "b", pa.array(b))) for b in (["", None], ["x", ""])]
+    assert len({*changed, fingerprint(rows)}) == 3
 
 
 def test_answers_or_features_that_changed_ask_for_a_build(copy: Project) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from groundplan.engines import coerced
 from groundplan.engines.places import absolute, shown
@@ -135,7 +136,7 @@ def provenance(past: Past, rows: Rows) -> dict[str, Any]:
     timed = last > TIMELESS
     return {
         "file": past.place,
-        "sha256": _fingerprint(past.rows),
+        "sha256": fingerprint(past.rows),
         "rows": len(rows.y),
         "positive": int(rows.y.sum()),
         "first": _moment(first) if timed else None,
@@ -174,13 +175,31 @@ def _completed(definition: Definition, rows: pa.Table) -> pa.Table:
     return rows
 
 
-def _fingerprint(table: pa.Table) -> str:
-    """The SHA-256 of the rows as they were read, whatever the format of the file."""
+def fingerprint(table: pa.Table) -> str:
+    """The SHA-256 of the rows as they were read, whatever the format of the file.
+
+    It is that of the values: what lies in memory where a value is missing is left out.
+    """
     plain = table.replace_schema_metadata(None)
     digest = hashlib.sha256(str(plain.schema).encode())
     for batch in plain.combine_chunks().to_batches(max_chunksize=1 << 20):
-        digest.update(batch.serialize())
+        for column in batch.columns:
+            there = column.is_valid().to_numpy(zero_copy_only=False)
+            digest.update(np.packbits(there).tobytes())
+            digest.update(_plain(column.drop_null()))
     return digest.hexdigest()
+
+
+def _plain(column: pa.Array) -> bytes:
+    """The bytes of a column without missing values."""
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.int64())
+    if pa.types.is_primitive(column.type):
+        values: bytes = column.to_numpy(zero_copy_only=False).tobytes()
+        return values
+    texts = column.cast(pa.string())
+    lengths: bytes = pc.binary_length(texts).to_numpy(zero_copy_only=False).tobytes()
+    return lengths + "".join(texts.to_pylist()).encode()
 
 
 def _moment(us: int) -> str:
