@@ -87,9 +87,15 @@ def crowded(told: Told, folder: Path) -> None:
 
     asked = [_asked(body, n) for n in range(300)]
     with serving(project, folder / "crowded-state") as client:
-        found = flood(client.base_url.port or 80, asked)
-        refused = [one for one in found[::4] if one.status == 503]
-        told.say(CROWD, *crowd(refused))
+        words: list[str] = []
+        for _ in range(
+            10
+        ):  # on a machine with other work to do some are refused too late to say so
+            found = flood(client.base_url.port or 80, asked)
+            words = crowd([one for one in found[::4] if one.status == 503])
+            if words:
+                break
+        told.say(CROWD, *words)
         told.page(client)
 
 

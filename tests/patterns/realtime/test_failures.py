@@ -145,14 +145,17 @@ def _crowded(told: Told, client: httpx.Client, project: Project) -> None:
     port = client.base_url.port or 80
     # What such a body takes is known from then on.
     assert {one.status for one in flood(port, [large] * 3)} == {200}
-    with ThreadPoolExecutor(1) as pool:
-        large_ones = pool.submit(flood, port, [large] * 60)
-        body = json.dumps(event()).encode()
-        while CROWD not in told.words and not large_ones.done():
-            refused = flood(port, [post(body, host=b"localhost")])
-            words = crowd([one for one in refused if one.status == 503])
-            if words:
-                told.say(CROWD, *words)
+    body = json.dumps(event()).encode()
+    for _ in range(10):  # on a machine with other work to do some are refused too late to say so
+        with ThreadPoolExecutor(1) as pool:
+            large_ones = pool.submit(flood, port, [large] * 60)
+            while CROWD not in told.words and not large_ones.done():
+                refused = flood(port, [post(body, host=b"localhost")])
+                words = crowd([one for one in refused if one.status == 503])
+                if words:
+                    told.say(CROWD, *words)
+        if CROWD in told.words:
+            return
 
 
 def _behind(told: Told, client: httpx.Client, stream: Path) -> None:
