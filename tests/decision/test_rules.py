@@ -79,7 +79,7 @@ def rulings_of(rule: Rule, answers: Answers) -> bool:
 
 
 @given(random_answers(), COSTS)
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_random_answers_give_a_pattern_or_the_reason_for_none(answers: Answers, costs: Any) -> None:
     """Any answers are decided without an exception; whatever is not standing has its ruling."""
     decision = decide(answers, costs)
@@ -121,7 +121,7 @@ def test_a_rule_reads_what_it_says(rule: Rule) -> None:
 
 
 @given(random_answers(), COSTS, st.sampled_from(RULES), st.data())
-@settings(max_examples=500)
+@settings(max_examples=250)
 def test_a_condition_turns_at_its_edges_only(
     answers: Answers, costs: Any, rule: Rule, data: st.DataObject
 ) -> None:
@@ -145,7 +145,7 @@ def test_a_condition_turns_at_its_edges_only(
 
 
 @given(random_answers(), COSTS, st.sampled_from(sorted(DOMAINS)))
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_no_rule_is_stricter_at_the_loosest_answer(answers: Answers, costs: Any, key: str) -> None:
     """Within one output, moving an answer to its loosest value makes no rule fire."""
     domain = DOMAINS[key]
@@ -211,7 +211,7 @@ def test_the_number_of_candidates_never_touches_batch(answers: Answers, many: in
 
 
 @given(random_answers())
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_the_never_rules_hold_for_all_answers(answers: Answers) -> None:
     """Batch never for what happened seconds ago, realtime never over millions, rag never where
     the model covers the domain, ranking never where everything can be scored.

@@ -99,7 +99,7 @@ def test_several_sources_in_order_equal_the_offline_values(
                 assert same(store.join(event), expected[event.id])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(orders(least=1), st.data())
 def test_values_out_of_order_equal_the_naive_twin(events: list[Event], data: st.DataObject) -> None:
     """In any order of arrival an event gets the rule over what has arrived, or a clear refusal.
@@ -125,7 +125,7 @@ def test_values_out_of_order_equal_the_naive_twin(events: list[Event], data: st.
         assert same(store.peek(probe), twin.row(probe))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(deals(least=1), st.data())
 def test_several_sources_out_of_order_equal_the_naive_twin(
     events: list[Event], data: st.DataObject
@@ -162,7 +162,7 @@ def check_request(store: EmbeddedStore, twin: Twin, event: Event) -> None:
     assert twin.append(event) == "added"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     st.one_of(orders(least=1).map(lambda e: (shop, e)), deals(least=1).map(lambda e: (market, e))),
     st.data(),

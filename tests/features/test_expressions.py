@@ -55,7 +55,7 @@ ROW = st.tuples(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(numbers(), st.lists(ROW, min_size=1, max_size=5))
 def test_a_row_a_column_and_sql_give_the_same_value(
     expression: Expression, rows: list[tuple[int, tuple[Any, ...]]]
@@ -73,7 +73,7 @@ def test_a_row_a_column_and_sql_give_the_same_value(
     assert all(math.isfinite(value) or math.isnan(value) for value in one_by_one)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, LAST_TIME - 1))
 def test_parts_of_a_time_are_the_calendars(time: int) -> None:
     """Minute, hour, weekday, day and month are those of Python's calendar, in SQL too."""
@@ -99,7 +99,7 @@ def test_every_day_of_two_centuries_has_its_month_and_day() -> None:
     assert (found[:, 1] == (dates - months.astype("datetime64[D]")).astype(int) + 1).all()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.booleans(), st.booleans(), st.sampled_from(["", "a", "'"]))
 def test_conditions_combine_like_truths(flag: bool, small: bool, word: str) -> None:
     """&, | and ~ of conditions are and, or and not, in SQL too."""

@@ -206,7 +206,7 @@ def test_a_reader_needs_no_store(case: tuple[FeatureSet, list[Event]]) -> None:
     assert same(row, naive_row(inputs, request, events))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.one_of(orders(1).map(lambda e: (shop(), e)), deals(1).map(lambda e: (market(), e))))
 def test_what_is_written_out_equals_what_is_called(
     case: tuple[FeatureSet, list[Event]],

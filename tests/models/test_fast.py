@@ -49,7 +49,7 @@ def values(model: Trees | XGBoostTrees) -> st.SearchStrategy[float]:
 
 
 @pytest.mark.parametrize("model", [TREES, SECOND], ids=["lightgbm", "xgboost"])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(data=st.data(), threads=st.integers(1, 2))
 def test_scores_are_the_models_own_to_the_bit(
     model: Trees | XGBoostTrees, data: st.DataObject, threads: int
@@ -79,7 +79,7 @@ def quickened(model: Scorer, threads: int) -> Fast:
     return _QUICK[key]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
     leaves=st.integers(2, 60),

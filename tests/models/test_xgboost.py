@@ -38,7 +38,7 @@ def grown(seed: int, rows: int, width: int, leaves: int, trees: int) -> tuple[XG
     return model, np.vstack([asked, np.full((1, width), 1e300), np.full((1, width), -1e300)])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
     rows=st.integers(30, 300),
